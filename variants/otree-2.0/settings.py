@@ -35,6 +35,12 @@ DATABASES = {
 DEBUG = environ.get('OTREE_PRODUCTION') in (None, '', '0')
 AUTH_LEVEL = environ.get('OTREE_AUTH_LEVEL')
 
+# 2.0.0's `otree test` looks for this, and no release defines it.
+INMEMORY_CHANNEL_LAYER = {
+    'BACKEND': 'asgiref.inmemory.ChannelLayer',
+    'ROUTING': 'otree.channels.routing.channel_routing',
+}
+
 LANGUAGE_CODE = 'en'
 REAL_WORLD_CURRENCY_CODE = 'USD'
 USE_POINTS = True
@@ -45,5 +51,5 @@ DEMO_PAGE_INTRO_HTML = ''
 SECRET_KEY = environ.get('OTREE_SECRET_KEY', 'replace me before you put this online')
 INSTALLED_APPS = ['otree']
 
-# Needed in 2.0 up to the release that does it by itself; does nothing from there on.
+# 2.0.0 to 2.0.18 want this last line; later ones do it by themselves, and it does nothing.
 otree.settings.augment_settings(globals())

@@ -44,14 +44,18 @@ def answer(participant_code, text):
     round, or anything else that is not one of the two valid messages, gets no answer.
     """
     player = Player.on_my_page(participant_code)
+    if player is None:
+        return None, False
+    # A string, since to Python the numbers 1 and 1.0 and true are equal.
+    this_round = str(player.round_number)
     message = read(text)
-    if player and message == {'round': player.round_number, 'clicked': True}:
+    if message == {'type': 'click', 'round': this_round}:
         moves_group, moved = player.group.move_on(player), True
-    elif player and message == {'round': player.round_number, 'clicked': False}:
+    elif message == {'type': 'ask', 'round': this_round}:
         moves_group, moved = False, player.group.moved_by > 0
     else:
         return None, False
-    return json.dumps({'round': player.round_number, 'moved': moved}), moves_group
+    return json.dumps({'round': this_round, 'moved': moved}), moves_group
 
 
 def read(text):

@@ -7,7 +7,7 @@ LINE = [int(number) for number in otree.__version__.split('.')[:2]]
 if not [5, 0] <= LINE:
     better = max(line for line in ([2, 0], [2, 3], [2, 6], [5, 0]) if line <= LINE)
     sys.exit(
-        'channelsmin: found oTree {}, but this variant serves oTree 5.0.0 and later. '
+        'channelsmin: found oTree {}, but this variant serves oTree 5.0.0b4 and later. '
         'Take variants/otree-{}.{} instead.'.format(otree.__version__, *better)
     )
 
@@ -61,16 +61,18 @@ class MyPage(Page):
         oTree finds the player by the participant's code. A message from an earlier page or
         round, or anything else that is not one of the two valid messages, gets no answer.
         """
-        if message == {'round': player.round_number, 'clicked': True}:
+        # A string, since to Python the numbers 1 and 1.0 and true are equal.
+        this_round = str(player.round_number)
+        if message == {'type': 'click', 'round': this_round}:
             moves_group, moved = move_on(player), True
             # Commit, then tell: oTree itself commits only after it has told the group.
             db.commit()
-        elif message == {'round': player.round_number, 'clicked': False}:
+        elif message == {'type': 'ask', 'round': this_round}:
             moves_group, moved = False, player.group.moved_by > 0
         else:
             return None
         receiver = 0 if moves_group else player.id_in_group
-        return {receiver: {'round': player.round_number, 'moved': moved}}
+        return {receiver: {'round': this_round, 'moved': moved}}
 
     @staticmethod
     def before_next_page(player, timeout_happened):

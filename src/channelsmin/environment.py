@@ -1,0 +1,142 @@
+"""An interpreter of this machine and a release of oTree: an environment that holds just that."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.version import Version
+
+from channelsmin.problem import Problem
+from channelsmin.variants import Variant
+
+WINDOWS = sys.platform == "win32"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment with one release of oTree in it."""
+
+    folder: Path
+
+    @property
+    def scripts(self) -> Path:
+        """The folder of its programs."""
+        return self.folder / ("Scripts" if WINDOWS else "bin")
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.scripts / "python"
+
+    @property
+    def otree(self) -> Path:
+        """oTree's command."""
+        return self.scripts / "otree"
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables to run its programs with.
+
+        oTree's servers start `otree` and `python` by name, so its programs come first on
+        PATH. What else the caller's environment says about oTree or Python is left out.
+        """
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("OTREE_", "PYTHON", "DJANGO_"))
+            and name not in {"DATABASE_URL", "REDIS_URL", "PORT", "VIRTUAL_ENV"}
+        }
+        path = os.pathsep.join([str(self.scripts), kept.get("PATH", os.defpath)])
+        return {**kept, "PATH": path, "PYTHONUNBUFFERED": "1"}
+
+    def release(self) -> Version:
+        """Return the release of oTree that is installed, as the installation itself says."""
+        code = "import otree; print(otree.__version__)"
+        return Version(self._output("-c", code))
+
+    def python_version(self) -> str:
+        """Return the interpreter's version: `3.7.16`."""
+        return self._output("-c", "import platform; print(platform.python_version())")
+
+    def _output(self, *arguments: str) -> str:
+        command = [str(self.python), *arguments]
+        return subprocess.run(
+            command, env=self.variables(), capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+
+def interpreters(version: str) -> Iterator[Path]:
+    """Yield the interpreters of this machine for a Python version such as `3.7`.
+
+    Looks on PATH, in pyenv's folder of versions and among those that uv has installed. A
+    shim of pyenv's that is on PATH but has no version selected does not start; it is passed
+    over like any other that doesn't.
+    """
+    candidates = [shutil.which(f"python{version}")]
+    for folder in _folders_of_versions():
+        found = sorted(folder.glob(f"*{version}.*/bin/python{version}"), reverse=True)
+        candidates.extend(str(path) for path in found)
+    for candidate in filter(None, candidates):
+        code = "import sys, venv; print('%d.%d' % sys.version_info[:2])"
+        answer = subprocess.run([candidate, "-c", code], capture_output=True, text=True, check=False)
+        if answer.stdout.strip() == version:
+            yield Path(candidate)
+
+
+def _folders_of_versions() -> Iterator[Path]:
+    # The interpreter that runs this may itself be one of pyenv's or uv's: then the others
+    # lie beside it, also where HOME is another user's or empty.
+    yield Path(sys.base_prefix).resolve().parent
+    yield Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions"
+    yield Path(os.environ.get("UV_PYTHON_INSTALL_DIR", "~/.local/share/uv/python")).expanduser()
+
+
+def interpreter(variant: Variant, release: Version) -> Path | None:
+    """Return this machine's best interpreter for `release`, or None."""
+    for version in variant.pythons(release):
+        for path in interpreters(version):
+            return path
+    return None
+
+
+def requirements(variant: Variant, release: Version) -> list[str]:
+    """Return what to tell pip to install: the release, and what is held back for its era."""
+    constraints = variant.constraints()
+    return [f"otree=={release}", *(["-c", str(constraints)] if constraints else [])]
+
+
+def create(variant: Variant, release: Version, folder: Path) -> Environment:
+    """Make an environment with just `release` in `folder`, or return the one that is there.
+
+    What pip says goes to standard output, as progress. An interrupted or failed
+    installation leaves nothing that would pass for a finished one.
+    """
+    environment = Environment(folder)
+    finished = folder / "installed"
+    if finished.exists():
+        return environment
+    python = interpreter(variant, release)
+    if python is None:
+        wanted = " or ".join(variant.pythons(release))
+        raise Problem(
+            f"oTree {release} needs Python {wanted}, which this machine does not have: "
+            f"install it (for example with `uv python install {variant.pythons(release)[0]}`) "
+            "or name another release"
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    steps = [
+        [str(python), "-m", "venv", str(folder)],
+        [str(environment.python), "-m", "pip", "install", *requirements(variant, release)],
+    ]
+    for step in steps:
+        if subprocess.run(step, env=environment.variables(), check=False).returncode:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise Problem(
+                f"oTree {release} could not be installed: the lines above say why; "
+                "check the network connection and run this again"
+            )
+    finished.touch()
+    return environment

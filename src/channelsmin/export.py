@@ -1,0 +1,71 @@
+"""A variant plus the shared templates: one ordinary oTree project folder."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.version import Version
+
+from channelsmin import releases, variants
+from channelsmin.files import ROOT
+from channelsmin.problem import Problem
+from channelsmin.variants import Variant
+
+SHARED_TEMPLATES = ROOT / "shared_templates"
+TEMPLATES = Path("channelsmin", "templates", "channelsmin")
+"""Where oTree looks for an app's templates, on every release."""
+
+NOT_EXPORTED = ("variant.toml", "__pycache__")
+
+
+@dataclass(frozen=True)
+class Export:
+    """What to export: a variant, and the release that it is meant for, if there is one."""
+
+    variant: Variant
+    release: Version | None
+
+    @property
+    def requirement(self) -> str:
+        """The line of requirements.txt: this release, or the variant's whole range."""
+        if self.release is not None:
+            return f"otree=={self.release}"
+        upper = f",<={self.variant.last}" if self.variant.last else ""
+        return f"otree>={self.variant.first}{upper}"
+
+
+def named(text: str) -> Export:
+    """Return the export that `text` names: a variant (`otree-2.3`) or a release (`2.3.7`).
+
+    Raises Problem for an unknown release and for one outside every variant's range.
+    """
+    for variant in variants.load_all():
+        if variant.name == text:
+            return Export(variant, None)
+    release = releases.find(text)
+    return Export(variants.serving(release), release)
+
+
+def write(export: Export, folder: Path) -> None:
+    """Write the project into `folder`, which must be empty or not be there yet.
+
+    A variant's own template takes the place of the shared one of the same name.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise Problem(f"{folder} is not empty: name a new folder, or empty this one first")
+    try:
+        (folder / TEMPLATES).mkdir(parents=True)
+    except OSError as error:
+        raise Problem(f"{folder} cannot be made: {error.strerror}") from error
+    shutil.copytree(SHARED_TEMPLATES, folder / TEMPLATES, dirs_exist_ok=True)
+    shutil.copytree(
+        export.variant.folder,
+        folder,
+        ignore=shutil.ignore_patterns(*NOT_EXPORTED),
+        dirs_exist_ok=True,
+    )
+    # oTree 5 and 6 do not start without _static; the earlier ones warn without either.
+    (folder / "_static").mkdir()
+    (folder / "_templates").mkdir()
+    held_back = "-c constraints.txt\n" if export.variant.constraints() else ""
+    (folder / "requirements.txt").write_text(f"{held_back}{export.requirement}\n")

@@ -1,0 +1,191 @@
+"""A project and an environment: a running oTree server, and certainly a stopped one.
+
+The only place that starts oTree. Its servers start children that outlive them, so each
+runs in a process group of its own, and it is the group that is ended.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+from channelsmin.environment import Environment
+from channelsmin.problem import Problem
+
+START_SECONDS = 60
+"""How long a server may take to answer; the slowest seen took 6 s."""
+
+STOP_SECONDS = 5
+"""How long a server may take to end by itself before it is killed."""
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def is_free(port: int) -> bool:
+    """Say whether nobody listens on this port of the loopback interface."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def run_otree(
+    environment: Environment,
+    project: Path,
+    *arguments: str,
+    extra: Mapping[str, str] | None = None,
+    timeout: float = 120,
+) -> subprocess.CompletedProcess[str]:
+    """Run one of oTree's commands that end by themselves, and return what it printed.
+
+    Should it not end within `timeout` seconds, what it started is killed and TimeoutExpired
+    raised.
+    """
+    process = subprocess.Popen(
+        [str(environment.otree), *arguments],
+        cwd=project,
+        env={**environment.variables(), **(extra or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=timeout)
+    finally:
+        _signal_group(process.pid, signal.SIGKILL)
+    return subprocess.CompletedProcess(process.args, process.returncode, output)
+
+
+class Server:
+    """One oTree server, started by `command` in the project's folder.
+
+    A context manager: it is up at the top of the block, and all of its processes are gone
+    after it, whatever happened inside. What it prints goes to `log`, appended.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        project: Path,
+        command: str,
+        port: int,
+        log: Path,
+        extra: Mapping[str, str] | None = None,
+    ) -> None:
+        """Remember what to start; nothing runs yet."""
+        self.environment = environment
+        self.project = project
+        self.command = command
+        self.port = port
+        self.log = log
+        self.extra = dict(extra or {})
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it and wait until it answers.
+
+        Raises Problem, with the last line that it printed, if it ends or stays silent.
+        """
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [str(self.environment.otree), self.command, f"127.0.0.1:{self.port}"],
+                cwd=self.project,
+                env={**self.environment.variables(), **self.extra},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                printed = self.log.read_text(errors="replace").strip().splitlines() or ["nothing"]
+                raise Problem(f"the server did not start; it said last: {printed[-1]}")
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        try:
+            with urlopen(f"{self.url}/demo/", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except HTTPError as error:
+            error.close()
+            return False
+        except (URLError, OSError):
+            return False
+
+    def wait(self) -> int:
+        """Wait until it ends by itself; return its exit status."""
+        if self._process is None:
+            raise RuntimeError("the server was not started")
+        return self._process.wait()
+
+    def stop(self) -> None:
+        """Ask it to end, as Ctrl-C does; kill what has not ended after STOP_SECONDS."""
+        if self._process is None:
+            return
+        _signal_group(self._process.pid, signal.SIGINT)
+        self._wait_for_group()
+        self.kill()
+
+    def kill(self) -> None:
+        """End all of its processes at once, as a crash would."""
+        if self._process is None:
+            return
+        _signal_group(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._wait_for_group()
+        self._process = None
+
+    def _wait_for_group(self) -> None:
+        # Bounded: where process 1 does not collect orphans, an ended one stays in its group.
+        deadline = time.monotonic() + STOP_SECONDS
+        while self._process and _group_lives(self._process) and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def __enter__(self) -> "Server":
+        """Start it."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop it."""
+        self.stop()
+
+
+def _signal_group(group: int, number: int) -> None:
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        pass  # all of them have ended
+
+
+def _group_lives(process: "subprocess.Popen[bytes]") -> bool:
+    process.poll()
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,89 @@
+"""Which variant serves a release: `variants/*/variant.toml`, found by listing the folder."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from channelsmin.files import ROOT, read_toml
+from channelsmin.problem import Problem
+
+VARIANTS = ROOT / "variants"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One variant, as its `variant.toml` describes it.
+
+    `first` and `last` are the releases between which it works; without a `last` it serves
+    whatever comes. `facts` is the whole file, for those who need more than the range.
+    """
+
+    name: str
+    folder: Path
+    first: Version
+    last: Version | None
+    facts: Mapping[str, Any]
+
+    def serves(self, release: Version) -> bool:
+        """Say whether this variant is the one for `release`."""
+        return self.first <= release and (self.last is None or release <= self.last)
+
+    @property
+    def range(self) -> str:
+        """The releases it serves, in words: `2.0.0b1 to 2.2.4`, `5.0.0b9 and later`."""
+        return f"{self.first} to {self.last}" if self.last else f"{self.first} and later"
+
+    def pythons(self, release: Version) -> list[str]:
+        """Return the Python versions that run `release`, the preferred one first."""
+        rule: list[str] = self.rule("python", release)["use"]
+        return rule
+
+    def constraints(self) -> Path | None:
+        """Return the file of dependencies held back for this era, if it needs one."""
+        path = self.folder / "constraints.txt"
+        return path if path.exists() else None
+
+    def rule(self, name: str, release: Version) -> Mapping[str, Any]:
+        """Return the first of the `[[name]]` tables whose `releases` hold `release`."""
+        return next(iter(self.rules(name, release)))
+
+    def rules(self, name: str, release: Version) -> list[Mapping[str, Any]]:
+        """Return all `[[name]]` tables whose `releases` hold `release`."""
+        return list(_matching(self.facts.get(name, ()), release))
+
+
+def _matching(
+    tables: Iterable[Mapping[str, Any]], release: Version
+) -> Iterable[Mapping[str, Any]]:
+    for table in tables:
+        if SpecifierSet(table.get("releases", "")).contains(release, prereleases=True):
+            yield table
+
+
+def load(folder: Path) -> Variant:
+    """Read one variant's own description."""
+    facts = read_toml(folder / "variant.toml")
+    last = Version(facts["last"]) if "last" in facts else None
+    return Variant(folder.name, folder, Version(facts["first"]), last, facts)
+
+
+def load_all() -> list[Variant]:
+    """Return all variants, the one for the oldest releases first."""
+    return sorted((load(path.parent) for path in VARIANTS.glob("*/variant.toml")), key=_first)
+
+
+def _first(variant: Variant) -> Version:
+    return variant.first
+
+
+def serving(release: Version) -> Variant:
+    """Return the variant for `release`; raises Problem where there is none."""
+    for variant in load_all():
+        if variant.serves(release):
+            return variant
+    ranges = "; ".join(f"{variant.name}: {variant.range}" for variant in load_all())
+    raise Problem(f"no variant serves oTree {release} ({ranges})")
