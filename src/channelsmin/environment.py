@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +60,12 @@ class Environment:
     def python_version(self) -> str:
         """Return the interpreter's version: `3.7.16`."""
         return self._output("-c", "import platform; print(platform.python_version())")
+
+    def install_beside(self, folder: Path, packages: Sequence[str]) -> None:
+        """Install packages into a folder of their own, for a PYTHONPATH: not into this one."""
+        if packages:
+            target = ["-m", "pip", "install", "--quiet", "--target", str(folder)]
+            self._output(*target, *packages)
 
     def _output(self, *arguments: str) -> str:
         command = [str(self.python), *arguments]

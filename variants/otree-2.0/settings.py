@@ -1,5 +1,6 @@
 from os import environ, path
 
+import channelsmin  # noqa: F401  first, so that the wrong oTree stops there, with a clear message
 import dj_database_url
 import otree.settings
 

@@ -1,5 +1,7 @@
 from os import environ
 
+import channelsmin  # noqa: F401  first, so that the wrong oTree stops there, with a clear message
+
 SESSION_CONFIGS = [
     {
         'name': 'channelsmin',

@@ -1,5 +1,10 @@
 from os import environ
 
+import otree
+
+if int(otree.__version__.split('.')[0]) < 5:
+    import channelsmin  # noqa: F401  so that the wrong oTree stops there, with a clear message
+
 SESSION_CONFIGS = [
     {
         'name': 'channelsmin',
@@ -29,3 +34,4 @@ ADMIN_USERNAME = 'admin'
 ADMIN_PASSWORD = environ.get('OTREE_ADMIN_PASSWORD')
 DEMO_PAGE_INTRO_HTML = ''
 SECRET_KEY = environ.get('OTREE_SECRET_KEY', 'replace me before you put this online')
+INSTALLED_APPS = ['otree']

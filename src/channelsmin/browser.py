@@ -1,0 +1,50 @@
+"""Which Chromium the suite drives, and how one is had where there is none."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from channelsmin.problem import Problem
+
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+"""No sandbox, as root can't have one; and nothing that talks to anybody but the page."""
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def find() -> Path | None:
+    """Return the browser to drive: the system's, or None for Playwright's own."""
+    return next((Path(path) for path in map(shutil.which, NAMES) if path), None)
+
+
+def _playwrights_own() -> bool:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        return Path(playwright.chromium.executable_path).exists()
+
+
+def ensure() -> None:
+    """See to it that there is a browser: Playwright's own, or the system package manager's.
+
+    Raises Problem where neither can be had.
+    """
+    if find() or _playwrights_own():
+        return
+    steps = [[[sys.executable, "-m", "playwright", "install", "chromium"]]]
+    if shutil.which("apt-get") and os.geteuid() == 0:
+        steps.append([["apt-get", "update"], ["apt-get", "install", "--yes", "chromium"]])
+    for step in steps:
+        if all(subprocess.run(command, check=False).returncode == 0 for command in step):
+            return
+    raise Problem("no browser: install Chromium or Chrome with your system's package manager")

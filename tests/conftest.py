@@ -1,0 +1,172 @@
+"""What every test can ask for: the release, its servers, a browser, a group of three.
+
+The suite knows the contract (docs/spec.md) and the wire, and nothing of a variant's code. It
+runs in the project's own environment; what is tested lives in the environment that
+`--environment` names, and is never imported here.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+from playwright.sync_api import Browser, sync_playwright
+
+from channelsmin import browser as browsers
+from channelsmin import export as exporting
+from channelsmin import releases
+from channelsmin.environment import Environment
+from channelsmin.export import Export
+from channelsmin.server import Server, free_port
+from laboratory import Laboratory, build
+from participants import Member, Session, Socket
+
+OpenGroup = Callable[..., list[Member]]
+NewMember = Callable[..., Member]
+Connect = Callable[[str], Socket]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --environment."""
+    parser.addoption(
+        "--environment",
+        type=Path,
+        metavar="DIR",
+        help="the environment under test, named otree<release>; tox gives its own",
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Ask first whether the right release is installed: everything else rests on it."""
+    items.sort(key=lambda item: "test_the_release_is_the_one" not in item.name)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Apply the deviations that the variant declares: failures that are expected, strictly."""
+    if "release" not in getattr(item, "fixturenames", ()):
+        return
+    name = getattr(item, "originalname", item.name)
+    export = exporting.named(str(release_of(item.config)))
+    assert export.release is not None
+    for deviation in export.variant.rules("deviation", export.release):
+        if deviation["test"] == name:
+            item.add_marker(pytest.mark.xfail(reason=deviation["reason"], strict=True))
+
+
+def release_of(config: pytest.Config) -> Version:
+    """Return the release that the environment under test is named for."""
+    folder: Path | None = config.getoption("--environment")
+    if folder is None:
+        raise pytest.UsageError("say which environment to test: --environment .tox/otree6.0.15")
+    return releases.find(folder.name.removeprefix("otree"))
+
+
+@pytest.fixture(scope="session")
+def release(request: pytest.FixtureRequest) -> Version:
+    """The release under test."""
+    return release_of(request.config)
+
+
+@pytest.fixture(scope="session")
+def environment(request: pytest.FixtureRequest, release: Version) -> Environment:
+    """The environment under test."""
+    return Environment(Path(request.config.getoption("--environment")).resolve())
+
+
+@pytest.fixture(scope="session")
+def export(release: Version) -> Export:
+    """What a researcher with this release would export."""
+    return exporting.named(str(release))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real Chromium, one for the whole run; each member has a context of their own."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=browsers.find(), args=list(browsers.ARGUMENTS)
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def server(
+    environment: Environment, export: Export, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """The development server, on the project just as it was exported."""
+    folder = tmp_path_factory.mktemp("plain")
+    exporting.write(export, folder / "project")
+    with Server(
+        environment, folder / "project", "devserver", free_port(), folder / "server.log"
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def laboratory(
+    environment: Environment, export: Export, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Laboratory]:
+    """A copy of the project with three rounds, a twin app and taps; its server is up."""
+    built = build(export, environment, tmp_path_factory.mktemp("laboratory"))
+    with built.server:
+        yield built
+
+
+@pytest.fixture
+def open_group(browser: Browser) -> Iterator[OpenGroup]:
+    """Return a function that opens members 1, 2 … of a session, each connected on MyPage."""
+    opened: list[Member] = []
+
+    def open_group(session: Session, *places: int) -> list[Member]:
+        members = [Member(browser, session, place) for place in places]
+        opened.extend(members)
+        for member in members:
+            member.open()
+        for member in members:
+            member.ready()
+        return members
+
+    yield open_group
+    for member in opened:
+        member.context.close()
+
+
+@pytest.fixture
+def new_member(browser: Browser) -> Iterator[NewMember]:
+    """Return a function that makes a member who has opened nothing yet."""
+    made: list[Member] = []
+
+    def new_member(session: Session, place: int, **options: object) -> Member:
+        made.append(Member(browser, session, place, **options))
+        return made[-1]
+
+    yield new_member
+    for member in made:
+        member.context.close()
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    """Return a function that connects a socket to an address, and hangs up after the test."""
+    sockets: list[Socket] = []
+
+    def connect(url: str) -> Socket:
+        sockets.append(Socket(url))
+        return sockets[-1]
+
+    yield connect
+    for socket in sockets:
+        socket.close()
+
+
+@pytest.fixture
+def session(browser: Browser, server: Server) -> Session:
+    """A new session with one group of three."""
+    return Session(browser, server.url, "channelsmin")
+
+
+@pytest.fixture
+def group(open_group: OpenGroup, session: Session) -> list[Member]:
+    """Three members of one group, connected, each in a browser of their own."""
+    return open_group(session, 1, 2, 3)

@@ -1,0 +1,110 @@
+"""A copy of the exported project in which a test can look behind the scenes.
+
+Three rounds, a second app that is the first one's twin, a server whose database outlives a
+crash, and taps: places where the server can be held up. What is tested is still what the
+export wrote; what this changes in the copy is listed in `write`.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from channelsmin.environment import Environment
+from channelsmin.export import Export, write
+from channelsmin.server import Server, free_port, run_otree
+
+TAPS = Path(__file__).parent / "taps"
+
+NEWS = r"moved\W+(true|True)"
+"""The arguments of the call that tells a group that it has moved on."""
+
+TWIN = """
+SESSION_CONFIGS.append({
+    'name': 'twin', 'display_name': 'twin', 'num_demo_participants': 3, 'app_sequence': ['twin'],
+})
+if 'EXTENSION_APPS' in globals():
+    EXTENSION_APPS.append('twin')
+"""
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """The copy, its server and the folder in which its taps are opened and closed."""
+
+    server: Server
+    taps: Path
+
+    @contextmanager
+    def hold(self, label: str, arguments: str = "") -> Iterator[None]:
+        """While the block runs, hold up the next call of the tapped function `label`.
+
+        With `arguments`, the next one whose arguments match this regular expression.
+        """
+        hold, held = self._files(label)
+        hold.write_text(arguments)
+        try:
+            yield
+        finally:
+            hold.unlink(missing_ok=True)
+            held.unlink(missing_ok=True)
+
+    def wait_until_held(self, label: str, seconds: float = 10) -> None:
+        """Wait until the server has come to the tapped function `label`, and stands there."""
+        deadline = time.monotonic() + seconds
+        while not self._files(label)[1].exists():
+            assert time.monotonic() < deadline, f"the server never came to {label!r}"
+            time.sleep(0.02)
+
+    def _files(self, label: str) -> tuple[Path, Path]:
+        return self.taps / f"{label}.hold", self.taps / f"{label}.held"
+
+    def printed(self) -> str:
+        """Return what the project's own code has printed since the server was first started."""
+        notes = self.taps / "printed"
+        return notes.read_text() if notes.exists() else ""
+
+
+def build(export: Export, environment: Environment, folder: Path) -> Laboratory:
+    """Write the copy and prepare its server, which is not started yet."""
+    project, taps = folder / "project", folder / "taps"
+    taps.mkdir(parents=True)
+    write(export, project)
+    edit(project / "settings.py", "\nLANGUAGE_CODE", f"{TWIN}\nLANGUAGE_CODE")
+    for file in (project / "channelsmin").glob("*.py"):
+        if "num_rounds = 1" in file.read_text():
+            edit(file, "num_rounds = 1", "num_rounds = 3")
+    copy_renamed(project / "channelsmin", project / "twin")
+
+    assert export.release is not None
+    command = export.variant.rule("durable_server", export.release)["command"]
+    if command != "devserver":
+        run_otree(environment, project, "resetdb", "--noinput")
+    extra = {
+        "PYTHONPATH": str(TAPS),
+        "CHANNELSMIN_TAPS": json.dumps(export.variant.facts["taps"]),
+        "CHANNELSMIN_TAP_FOLDER": str(taps),
+        # Far from UTC, so that a local time would be seen for what it is.
+        "TZ": "Pacific/Auckland",
+    }
+    server = Server(environment, project, command, free_port(), folder / "server.log", extra)
+    return Laboratory(server, taps)
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    """Replace `old`, which must stand in the file, by `new`."""
+    text = file.read_text()
+    assert old in text, f"{file} has no {old!r}"
+    file.write_text(text.replace(old, new))
+
+
+def copy_renamed(app: Path, copy: Path) -> None:
+    """Copy an app under another name, as a researcher does who starts from it."""
+    for source in app.rglob("*"):
+        if source.is_file() and "__pycache__" not in source.parts:
+            relative = str(source.relative_to(app)).replace(app.name, copy.name)
+            target = copy / relative
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(source.read_text().replace(app.name, copy.name))

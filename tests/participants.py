@@ -1,0 +1,218 @@
+"""Members of a session: in a browser, and over bare HTTP and WebSocket."""
+
+import json
+import re
+from contextlib import ExitStack, suppress
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx
+from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.sync.client import ClientConnection, connect
+
+ON_MY_PAGE = re.compile(r"/MyPage/")
+ON_RESULTS = re.compile(r"/Results/")
+
+
+def ask(round_number: int = 1) -> str:
+    """What the page says when it opens its socket, and every few seconds."""
+    return json.dumps({"type": "ask", "round": str(round_number)})
+
+
+def click(round_number: int = 1) -> str:
+    """What the page says from the click on."""
+    return json.dumps({"type": "click", "round": str(round_number)})
+
+
+class Session:
+    """A demo session, made as a researcher makes it: by opening its address in a browser."""
+
+    def __init__(self, browser: Browser, url: str, config: str) -> None:
+        """Make the session of the named config."""
+        self.url = url
+        with browser.new_context(base_url=url) as context:
+            page = context.new_page()
+            page.goto(f"/demo/{config}/")
+            page.wait_for_url("**/SessionStartLinks/**")
+            links = re.findall(r"/InitializeParticipant/\w+", page.content())
+        self.links = list(dict.fromkeys(links))
+
+    @property
+    def codes(self) -> list[str]:
+        """The participants' codes, in the order of their places in the session."""
+        return [link.rsplit("/", 1)[1] for link in self.links]
+
+
+class Network:
+    """What lies between a member's browser and the server, and can fail."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        """Put itself between the pages of `context` and their sockets; all is well at first."""
+        self.context = context
+        self.is_cut = False
+        self.swallows = False
+        self._routes: list[WebSocketRoute] = []
+        context.route_web_socket(re.compile(".*"), self._connect)
+
+    def _connect(self, route: WebSocketRoute) -> None:
+        if self.is_cut:
+            route.close()
+            return
+        server = route.connect_to_server()
+        route.on_message(lambda message: None if self.swallows else server.send(message))
+        server.on_message(lambda message: None if self.swallows else route.send(message))
+        self._routes.append(route)
+
+    def cut(self) -> None:
+        """Cut every connection and let no new one through."""
+        self.is_cut = True
+        self.context.set_offline(True)
+        for route in self._routes:
+            with suppress(Exception):  # closed before
+                route.close()
+
+    def restore(self) -> None:
+        """Let connections through again."""
+        self.is_cut = False
+        self.context.set_offline(False)
+
+
+class Member:
+    """A participant in a browser of their own."""
+
+    def __init__(self, browser: Browser, session: Session, place: int, **options: Any) -> None:
+        """Be the participant of the session at `place` (from 1); `options` are the context's."""
+        self.session = session
+        self.code = session.codes[place - 1]
+        self.link = session.links[place - 1]
+        self.context = browser.new_context(base_url=session.url, **options)
+        self.context.set_default_timeout(15_000)
+        self.network: Network | None = None
+        self.sent: list[str] = []
+        self.socket_url = ""
+        self.page = self.new_tab()
+
+    def with_network(self) -> "Member":
+        """Have a network that can fail; to be called before anything is opened."""
+        self.network = Network(self.context)
+        return self
+
+    def new_tab(self) -> Page:
+        """Open one more tab, and note which socket its page talks on, and what it says."""
+        tab = self.context.new_page()
+        tab.on(
+            "websocket",
+            lambda socket: socket.on("framesent", lambda frame: self._note(socket.url, frame)),
+        )
+        return tab
+
+    def _note(self, url: str, frame: str | bytes) -> None:
+        if '"type"' in str(frame):
+            self.socket_url = url
+            self.sent.append(str(frame))
+
+    def open(self) -> "Member":
+        """Follow the start link."""
+        self.page.goto(self.link)
+        return self
+
+    def ready(self) -> "Member":
+        """Wait until MyPage is connected."""
+        expect(self.page.get_by_text("Connected.")).to_be_visible(timeout=15_000)
+        return self
+
+    def click_done(self) -> None:
+        """Click the button."""
+        self.page.get_by_role("button", name="Done").click()
+
+    def go_on(self) -> None:
+        """Click oTree's own Next."""
+        self.page.locator(".otree-btn-next").click()
+
+    def expect_my_page(self) -> None:
+        """Expect to be on the page with the button."""
+        expect(self.page).to_have_url(ON_MY_PAGE)
+
+    def expect_results(self, moved_by: int, seconds: float = 15) -> None:
+        """Expect to be on Results, and to read there that `moved_by` moved the group."""
+        expect(self.page).to_have_url(ON_RESULTS, timeout=seconds * 1000)
+        expect(self.page.get_by_text(f"Member {moved_by} of your group")).to_be_visible()
+
+    def index(self) -> int:
+        """The place of the current page in the session, as its address ends with it."""
+        return int(urlsplit(self.page.url).path.rstrip("/").rsplit("/", 1)[1])
+
+    def socket_url_of(self, code: str) -> str:
+        """The address of the socket that the page of this group has, for another code."""
+        assert self.code in self.socket_url
+        return self.socket_url.replace(self.code, quote(code, safe=""))
+
+
+class Visitor:
+    """A participant without a browser, who is where the server says, and clicks nothing."""
+
+    def __init__(self, session: Session, place: int) -> None:
+        """Be the participant of the session at `place` (from 1)."""
+        self.code = session.codes[place - 1]
+        self._http = httpx.Client(base_url=session.url, follow_redirects=True, timeout=15)
+        self._link = session.links[place - 1]
+
+    def path(self) -> str:
+        """Follow the start link, and return the path of the page that this leads to."""
+        answer = self._http.get(self._link)
+        assert answer.status_code == 200, answer.text
+        return answer.url.path
+
+    def visit(self) -> "Visitor":
+        """Be on MyPage."""
+        assert "/MyPage/" in self.path()
+        return self
+
+
+
+class Socket:
+    """A WebSocket that a test holds in its hands.
+
+    Where the server refuses the connection it is a closed one: it says and hears nothing.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Connect to `url`."""
+        self._open = ExitStack()
+        self._connection: ClientConnection | None = None
+        with suppress(InvalidHandshake, ConnectionClosed, EOFError):
+            self._connection = self._open.enter_context(
+                connect(url, open_timeout=30, ping_interval=None)
+            )
+
+    def say(self, *messages: str | bytes) -> None:
+        """Send messages, as text or as binary; a socket that is closed sends nothing."""
+        with suppress(ConnectionClosed):
+            for message in messages:
+                if self._connection:
+                    self._connection.send(message)
+
+    def hear(self, seconds: float = 15) -> dict[str, Any]:
+        """Wait for the next news; oTree 6 puts a live page's message into an envelope."""
+        assert self._connection, "the server refused this socket"
+        news: dict[str, Any] = json.loads(self._connection.recv(timeout=seconds))
+        inner: dict[str, Any] = news.get("live_method_payload", news)
+        return inner
+
+    def heard_by_now(self) -> list[str]:
+        """Return every message that has come and was not heard yet; waits for none.
+
+        A ping and its answer come first, so that what the server had sent before is there.
+        """
+        messages: list[str] = []
+        with suppress(ConnectionClosed, TimeoutError):
+            if self._connection:
+                self._connection.ping().wait(5)
+                while True:
+                    messages.append(str(self._connection.recv(timeout=0)))
+        return messages
+
+    def close(self) -> None:
+        """Hang up."""
+        self._open.close()

@@ -1,0 +1,105 @@
+"""Loaded at start-up by the Python of a server under test: shows and holds up what it does.
+
+The suite puts this folder on the server's PYTHONPATH. Python 3.6 to 3.14, no dependencies.
+
+CHANNELSMIN_TAPS is a JSON object, label to "module:attribute.path": the functions to tap,
+as the variant's variant.toml names them. CHANNELSMIN_TAP_FOLDER is where both sides meet.
+The suite writes `<label>.hold`, with a regular expression; the first call of that function
+whose arguments match it renames the file to `<label>.held`, and waits until that is gone.
+Each print() from the project's own code adds a line to the file `printed`.
+"""
+
+import asyncio
+import builtins
+import functools
+import importlib.util
+import inspect
+import json
+import os
+import re
+import sys
+import time
+
+FOLDER = os.environ["CHANNELSMIN_TAP_FOLDER"]
+PROJECT = os.getcwd() + os.sep
+PAUSE = 0.02  # seconds between two looks
+
+
+def held_by(label, arguments):
+    """Return the file that holds this call up, or None where it may go on."""
+    hold = os.path.join(FOLDER, label + ".hold")
+    held = os.path.join(FOLDER, label + ".held")
+    try:
+        with open(hold) as file:
+            if not re.search(file.read(), repr(arguments)):
+                return None
+        os.rename(hold, held)
+    except FileNotFoundError:
+        return None
+    return held
+
+
+def tapped(function, label):
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def wrapper(*args, **kwargs):
+            held = held_by(label, (args, kwargs))
+            while held and os.path.exists(held):
+                await asyncio.sleep(PAUSE)
+            return await function(*args, **kwargs)
+
+    else:
+
+        @functools.wraps(function)
+        def wrapper(*args, **kwargs):
+            held = held_by(label, (args, kwargs))
+            while held and os.path.exists(held):
+                time.sleep(PAUSE)
+            return function(*args, **kwargs)
+
+    return wrapper
+
+
+class Taps:
+    """An import hook: taps the functions of a module as soon as it has been imported."""
+
+    def __init__(self, places):
+        self.places = {}
+        for label, place in places.items():
+            module, _, path = place.partition(":")
+            self.places.setdefault(module, []).append((label, path))
+
+    def find_spec(self, name, path=None, target=None):
+        taps = self.places.pop(name, None)
+        if not taps:
+            return None
+        spec = importlib.util.find_spec(name)
+        exec_module = spec.loader.exec_module
+
+        def exec_and_tap(module):
+            exec_module(module)
+            for label, path in taps:
+                *owners, last = path.split(".")
+                owner = functools.reduce(getattr, owners, module)
+                setattr(owner, last, tapped(getattr(owner, last), label))
+
+        spec.loader.exec_module = exec_and_tap
+        return spec
+
+
+sys.meta_path.insert(0, Taps(json.loads(os.environ["CHANNELSMIN_TAPS"])))
+
+builtin_print = builtins.print
+
+
+@functools.wraps(builtin_print)
+def noting_print(*args, **kwargs):
+    caller = os.path.abspath(sys._getframe(1).f_code.co_filename)
+    if caller.startswith(PROJECT):
+        with open(os.path.join(FOLDER, "printed"), "a") as notes:
+            notes.write("%s: %r\n" % (caller, args))
+    builtin_print(*args, **kwargs)
+
+
+builtins.print = noting_print

@@ -1,0 +1,243 @@
+"""A. Advancing: who moves, who doesn't, and what is on record."""
+
+import csv
+import io
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from channelsmin.server import Server
+from conftest import Connect, NewMember, OpenGroup
+from laboratory import NEWS, Laboratory
+from participants import ON_RESULTS, Member, Session, Socket, Visitor, ask, click
+
+MOVED = {"round": "1", "moved": True}
+NOT_YET = {"round": "1", "moved": False}
+
+
+@pytest.mark.parametrize("clicker", [1, 2, 3])
+def test_a1_a_click_by_any_member_takes_the_whole_group_on(
+    group: list[Member], clicker: int
+) -> None:
+    group[clicker - 1].click_done()
+    for member in group:
+        member.expect_results(moved_by=clicker)
+
+
+def test_a2_another_group_and_another_session_stay(
+    browser: Browser, server: Server, open_group: OpenGroup
+) -> None:
+    session = Session(browser, server.url, "channelsmin_groups")
+    ours = open_group(session, 1, 2, 3)
+    theirs = open_group(session, 4, 5, 6)
+    elsewhere = open_group(Session(browser, server.url, "channelsmin"), 1, 2, 3)
+    ours[0].click_done()
+    for member in ours:
+        member.expect_results(moved_by=1)
+    # Had the click moved these too, Results would name member 1 and not who clicks now.
+    for others, clicker in ((theirs, 2), (elsewhere, 3)):
+        for member in others:
+            member.expect_my_page()
+        others[clicker - 1].click_done()
+        for member in others:
+            member.expect_results(moved_by=clicker)
+
+
+def test_a2_another_app_and_another_round_stay(
+    browser: Browser, laboratory: Laboratory, open_group: OpenGroup
+) -> None:
+    url = laboratory.server.url
+    group = open_group(Session(browser, url, "channelsmin"), 1, 2, 3)
+    twins = open_group(Session(browser, url, "twin"), 1, 2, 3)
+    group[0].click_done()
+    for member in group:
+        member.expect_results(moved_by=1)
+        member.go_on()
+        member.ready()
+    # Now in round 2: still on its page, until somebody clicks there.
+    group[1].click_done()
+    for member in group:
+        member.expect_results(moved_by=2)
+    for member in twins:
+        member.expect_my_page()
+    twins[2].click_done()
+    for member in twins:
+        member.expect_results(moved_by=3)
+
+
+def test_a3_whoever_comes_after_the_click_goes_straight_on(
+    session: Session, open_group: OpenGroup, new_member: NewMember
+) -> None:
+    first, _ = open_group(session, 1, 2)
+    first.click_done()
+    first.expect_results(moved_by=1)
+    late = new_member(session, 3)
+    shown: list[str] = []
+    late.page.on("response", lambda answer: shown.append(answer.url) if answer.ok else None)
+    late.open().expect_results(moved_by=1)
+    assert not [url for url in shown if "/MyPage/" in url]
+
+
+def test_a3_whoever_reloads_after_the_click_goes_straight_on(
+    session: Session, open_group: OpenGroup, new_member: NewMember
+) -> None:
+    first, _ = open_group(session, 1, 2)
+    # Without scripts, so that only the reload can take this member on.
+    third = new_member(session, 3, java_script_enabled=False).open()
+    third.expect_my_page()
+    first.click_done()
+    first.expect_results(moved_by=1)
+    third.page.reload()
+    third.expect_results(moved_by=1)
+
+
+def test_a3_whoever_connects_while_another_clicks_is_told(
+    browser: Browser, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
+) -> None:
+    """Subscribe, then read the state: a click in between is seen one way or the other."""
+    session = Session(browser, laboratory.server.url, "channelsmin")
+    first, second = open_group(session, 1, 2)
+    url = first.socket_url_of(Visitor(session, 3).visit().code)
+
+    def join() -> Socket:
+        socket = connect(url)
+        socket.say(ask())
+        return socket
+
+    with ThreadPoolExecutor() as executor:
+        with laboratory.hold("subscribe"):
+            joining = executor.submit(join)
+            laboratory.wait_until_held("subscribe")
+            second.click_done()
+            first.expect_results(moved_by=2)
+        joined = joining.result()
+    while (news := joined.hear()) != MOVED:
+        assert news == NOT_YET
+
+
+def test_a4_the_click_is_in_the_database_before_anyone_is_told(
+    browser: Browser, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
+) -> None:
+    """Hold the server at the moment of telling, kill it there, and look what it had kept."""
+    session = Session(browser, laboratory.server.url, "channelsmin")
+    (guide,) = open_group(session, 1)
+    visitor = Visitor(session, 2).visit()
+    socket = connect(guide.socket_url_of(visitor.code))
+    guide.context.close()
+    with laboratory.hold("publish", NEWS):
+        socket.say(click())
+        laboratory.wait_until_held("publish")
+        laboratory.server.kill()
+    laboratory.server.start()
+    assert "/Results/" in visitor.path()
+
+
+def test_a5_the_first_click_wins_and_stays_on_record(
+    browser: Browser, server: Server, session: Session, open_group: OpenGroup, connect: Connect
+) -> None:
+    (watcher,) = open_group(session, 3)
+    codes = [Visitor(session, place).visit().code for place in (1, 2)]
+    sockets = [connect(watcher.socket_url_of(code)) for code in codes]
+    for socket in sockets:
+        socket.say(ask())
+        assert socket.hear() == NOT_YET
+    before = datetime.now(timezone.utc).replace(microsecond=0)
+    for socket in sockets:
+        socket.say(click())
+    for socket in sockets:
+        assert socket.hear() == MOVED
+    record = exported(browser, server, codes[0])
+    winner = int(record["group.moved_by"])
+    assert winner in (1, 2)
+    watcher.expect_results(moved_by=winner)
+    moved_at = datetime.fromisoformat(record["group.moved_at"])
+    assert moved_at.utcoffset() == timedelta(0)
+    assert before <= moved_at <= datetime.now(timezone.utc)
+
+    # A later click by the other one writes nothing, and still takes its sender on.
+    late = connect(watcher.socket_url_of(codes[2 - winner]))
+    late.say(click())
+    assert late.hear() == MOVED
+    assert exported(browser, server, codes[0]) == record
+
+
+def test_a5_the_news_goes_out_once_and_later_to_whoever_asks_alone(
+    session: Session, open_group: OpenGroup, connect: Connect
+) -> None:
+    (guide,) = open_group(session, 1)
+    told, late = (
+        guide.socket_url_of(Visitor(session, place).visit().code) for place in (2, 3)
+    )
+    waiting = connect(told)
+    waiting.say(click())
+    assert waiting.hear() == MOVED
+    joining = connect(late)
+    joining.say(ask())
+    assert joining.hear() == MOVED
+    clicking = connect(late)
+    clicking.say(click())
+    assert clicking.hear() == MOVED
+    for socket in (waiting, joining, clicking):
+        assert socket.heard_by_now() == []
+
+
+def test_a6_what_belongs_to_an_earlier_round_does_nothing(
+    browser: Browser, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
+) -> None:
+    """Say in round 2 what was said in round 1: on the old socket, its address and the new."""
+    group = open_group(Session(browser, laboratory.server.url, "channelsmin"), 1, 2, 3)
+    first, second, third = group
+    old_url = third.socket_url
+    old_socket = connect(old_url)
+    third.click_done()
+    for member in group:
+        member.expect_results(moved_by=3)
+    old_messages = third.sent.copy()
+    assert any('"click"' in message for message in old_messages)
+
+    for member in group:
+        member.go_on()
+        member.ready()
+    for socket in (old_socket, connect(old_url), connect(third.socket_url)):
+        socket.say(*old_messages, ask(2))
+        socket.heard_by_now()
+    for member in group:
+        member.expect_my_page()
+        assert member.index() == 3
+
+    # Had one of the old clicks counted, Results would name member 3.
+    second.click_done()
+    for member in group:
+        member.expect_results(moved_by=2)
+        assert member.index() == 4
+
+
+def test_a7_all_tabs_of_a_participant_move(group: list[Member]) -> None:
+    tab = group[0].new_tab()
+    tab.goto(group[0].page.url)
+    expect(tab.get_by_text("Connected.")).to_be_visible()
+    group[1].click_done()
+    expect(tab).to_have_url(ON_RESULTS)
+    group[0].expect_results(moved_by=2)
+    # Both in the same place: neither tab took the participant a page further.
+    assert tab.url == group[0].page.url
+
+
+def exported(browser: Browser, server: Server, code: str) -> dict[str, str]:
+    """Return one participant's row of the app's data, as a researcher downloads it."""
+    with browser.new_context(base_url=server.url, accept_downloads=True) as context:
+        page = context.new_page()
+        page.goto("/demo/")
+        page.get_by_role("link", name="Data", exact=True).click()
+        page.wait_for_load_state()
+        # From 2.1 on the file comes over the page's own socket.
+        page.wait_for_function("typeof socket === 'undefined' || socket.readyState === 1")
+        row = page.get_by_role("row").filter(has_text="channelsmin")
+        with page.expect_download() as download:
+            row.get_by_role("link", name=re.compile("^(CSV|Plain)$")).first.click()
+        text = download.value.path().read_text(encoding="utf-8-sig")
+    rows = {row["participant.code"]: row for row in csv.DictReader(io.StringIO(text))}
+    return rows[code]

@@ -1,0 +1,35 @@
+"""P. The page: what a participant sees."""
+
+from playwright.sync_api import expect
+
+from conftest import NewMember, OpenGroup
+from participants import Member, Session
+
+
+def test_p1_one_sentence_and_one_button_named_done(group: list[Member]) -> None:
+    content = group[0].page.locator("#form")
+    expect(content.get_by_role("button")).to_have_count(1)
+    expect(content.get_by_role("button", name="Done", exact=True)).to_be_enabled()
+    sentence = content.get_by_text("When any member of your group clicks Done")
+    expect(sentence).to_have_text(
+        "When any member of your group clicks Done, the whole group goes on."
+    )
+
+
+def test_p1_next_takes_the_buttons_place_without_scripts(
+    session: Session, open_group: OpenGroup, new_member: NewMember
+) -> None:
+    first, third = open_group(session, 1, 3)
+    second = new_member(session, 2, java_script_enabled=False).open()
+    expect(second.page.get_by_role("button", name="Done", exact=True)).to_be_hidden()
+    expect(second.page.locator(".otree-btn-next")).to_be_visible()
+    second.go_on()
+    for member in (second, first, third):
+        member.expect_results(moved_by=2)
+
+
+def test_p2_results_says_that_the_group_moved_and_who_moved_it(group: list[Member]) -> None:
+    group[2].click_done()
+    for member in group:
+        member.expect_results(moved_by=3)
+        expect(member.page.get_by_text("Your group has moved on")).to_be_visible()

@@ -1,0 +1,193 @@
+"""S. Trust: what a client can say, and what comes of it."""
+
+import json
+import re
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from playwright.sync_api import Browser
+
+from channelsmin.server import Server
+from conftest import Connect, OpenGroup
+from laboratory import Laboratory
+from participants import Member, Session, Visitor, ask, click
+
+NOBODYS_CODES = ["zzzzzzzz", "0", "", "' or 1=1 --", "../../channelsmin", "%00", "ä", "z" * 2000]
+
+GARBAGE: list[str | bytes] = [
+    "",
+    "click",
+    "{",
+    "null",
+    "true",
+    "1",
+    '"click"',
+    "[]",
+    "{}",
+    '{"type": "click"}',
+    '{"round": "1"}',
+    '{"type": "click", "round": 1}',
+    '{"type": "click", "round": true}',
+    '{"type": "click", "round": "2"}',
+    '{"type": ["click"], "round": "1"}',
+    '{"type": "Click", "round": "1"}',
+    '{"type": "click", "round": "1", "group": 1}',
+    '[{"type": "click", "round": "1"}]',
+    "[" * 900,
+    '{"a":' * 200 + "1" + "}" * 200,
+    json.dumps({"type": "click", "round": "1", "more": "x" * 2000}),
+    b'{"type": "click", "round": "1"}'.ljust(2000),
+    b"\x00\xff\xfe",
+]
+
+
+def test_s1_nothing_that_a_client_sends_names_another_group(
+    browser: Browser, server: Server, open_group: OpenGroup, connect: Connect
+) -> None:
+    """Cross what two groups' pages say and connect to, part by part, under one's own code."""
+    session = Session(browser, server.url, "channelsmin_groups")
+    ours = open_group(session, 1, 2, 3)
+    theirs = open_group(session, 4, 5, 6)
+    attacker, victim = ours[0], theirs[0]
+    messages = [click(), *(json.dumps(m) for m in crossed_messages(attacker, victim))]
+    for url in crossed_urls(attacker.socket_url, victim.socket_url, victim.code):
+        socket = connect(url)
+        socket.say(*messages, ask())
+        socket.heard_by_now()
+    for member in ours:
+        member.expect_results(moved_by=1)
+    # Had anything of that reached the other group, Results would not name member 3.
+    for member in theirs:
+        member.expect_my_page()
+    theirs[2].click_done()
+    for member in theirs:
+        member.expect_results(moved_by=3)
+
+
+def crossed_urls(ours: str, theirs: str, secret: str) -> list[str]:
+    """Return our address, and it again with each part that is theirs and no secret."""
+    our, their = urlsplit(ours), urlsplit(theirs)
+    urls = [ours]
+    for place, (mine, other) in enumerate(
+        zip(our.path.split("/"), their.path.split("/"), strict=True)
+    ):
+        if mine != other != secret:
+            parts = our.path.split("/")
+            parts[place] = other
+            urls.append(urlunsplit(our._replace(path="/".join(parts))))
+    query = dict(parse_qsl(our.query))
+    for name, other in parse_qsl(their.query):
+        if other not in (secret, query[name]):
+            urls.append(urlunsplit(our._replace(query=urlencode({**query, name: other}))))
+    hints = urlencode({"group": 2, "group_id": 2, "group_pk": 2, "id_in_subsession": 2})
+    urls.append(urlunsplit(our._replace(query="&".join(filter(None, [our.query, hints])))))
+    return urls
+
+
+def crossed_messages(attacker: Member, victim: Member) -> list[dict[str, object]]:
+    """Return clicks that try to name the victim's group, in every way that offers itself."""
+    plain: dict[str, object] = json.loads(click())
+    theirs: dict[str, object] = json.loads(victim.sent[0])
+    ours: dict[str, object] = json.loads(attacker.sent[0])
+    differing = {name: value for name, value in theirs.items() if ours.get(name) != value}
+    hints: dict[str, object] = {
+        "group": 2,
+        "group_id": 2,
+        "group_pk": 2,
+        "id_in_subsession": 2,
+        "participant_code": victim.code,
+        "code": victim.code,
+        "player": 1,
+    }
+    return [{**plain, **differing}, *({**plain, name: value} for name, value in hints.items())]
+
+
+def test_s2_a_code_that_is_nobodys_gets_nothing_and_does_nothing(
+    session: Session, open_group: OpenGroup, connect: Connect
+) -> None:
+    group = open_group(session, 1, 2)
+    strangers = [connect(group[0].socket_url_of(code)) for code in NOBODYS_CODES]
+    for stranger in strangers:
+        stranger.say(ask(), click())
+        stranger.heard_by_now()
+    group[1].click_done()
+    for member in group:
+        member.expect_results(moved_by=2)
+    assert [stranger.heard_by_now() for stranger in strangers] == [[]] * len(strangers)
+
+
+def test_s2_a_code_that_is_elsewhere_gets_nothing_and_does_nothing(
+    browser: Browser, server: Server, session: Session, open_group: OpenGroup, connect: Connect
+) -> None:
+    """Somebody of another session, and the member of this group who has not come yet."""
+    group = open_group(session, 1, 2)
+    foreign = Session(browser, server.url, "channelsmin").codes[0]
+    strangers = [connect(group[0].socket_url_of(code)) for code in (foreign, session.codes[2])]
+    for stranger in strangers:
+        stranger.say(ask(), click())
+        stranger.heard_by_now()
+    group[1].click_done()
+    for member in group:
+        member.expect_results(moved_by=2)
+    for stranger in strangers:
+        assert stranger.heard_by_now() == []
+
+
+def test_s2_a_code_that_is_nobodys_leaves_no_traceback(
+    server: Server, session: Session, open_group: OpenGroup, connect: Connect
+) -> None:
+    (guide,) = open_group(session, 1)
+    before = len(server.log.read_text(errors="replace"))
+    for code in NOBODYS_CODES:
+        stranger = connect(guide.socket_url_of(code))
+        stranger.say(ask(), click())
+        stranger.heard_by_now()
+    guide.click_done()
+    guide.expect_results(moved_by=1)
+    assert "Traceback" not in server.log.read_text(errors="replace")[before:]
+
+
+def test_s3_what_is_not_a_valid_message_is_ignored_or_ends_its_own_socket(
+    session: Session, open_group: OpenGroup, connect: Connect
+) -> None:
+    (member,) = open_group(session, 1)
+    url = member.socket_url_of(Visitor(session, 2).visit().code)
+    for garbage in GARBAGE:
+        socket = connect(url)
+        socket.say(garbage)
+        assert socket.heard_by_now() == [], garbage
+        # It moved nobody, and whoever connects next is served as ever.
+        asking = connect(url)
+        asking.say(ask())
+        assert asking.hear() == {"round": "1", "moved": False}, garbage
+    member.click_done()
+    member.expect_results(moved_by=1)
+
+
+def test_s3_a_thousand_messages_hold_nobody_up(
+    session: Session, open_group: OpenGroup, connect: Connect
+) -> None:
+    first, second = open_group(session, 1, 2)
+    flooding = connect(first.socket_url_of(Visitor(session, 3).visit().code))
+    flooding.say(*(GARBAGE[number % len(GARBAGE)] for number in range(500)))
+    flooding.say(*([ask(2)] * 500))
+    second.click_done()
+    for member in (first, second):
+        member.expect_results(moved_by=2)
+
+
+def test_s5_nothing_is_printed_and_no_code_is_logged(
+    browser: Browser, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
+) -> None:
+    session = Session(browser, laboratory.server.url, "channelsmin")
+    first, second = open_group(session, 1, 2)
+    stranger = connect(first.socket_url_of("zzzzzzzz"))
+    stranger.say(ask(), click())
+    visitor = connect(first.socket_url_of(Visitor(session, 3).visit().code))
+    visitor.say("garbage", click())
+    for member in (first, second):
+        member.expect_results(moved_by=3)
+    assert laboratory.printed() == ""
+    # The servers log the addresses that they are asked for, and these hold codes.
+    log = laboratory.server.log.read_text(errors="replace")
+    for code in (*session.codes, "zzzzzzzz"):
+        assert not re.search(rf"(?<![/=,]){code}", log)

@@ -1,0 +1,33 @@
+"""V. Versions: what is installed, and what happens on another release."""
+
+from pathlib import Path
+
+from packaging.version import Version
+
+from channelsmin import variants
+from channelsmin.environment import Environment
+from channelsmin.export import Export, write
+from channelsmin.server import free_port, run_otree
+
+
+def test_the_release_is_the_one_the_environment_is_named_for(
+    environment: Environment, release: Version
+) -> None:
+    assert environment.release() == release
+
+
+def test_v1_another_variant_stops_and_names_the_right_one(
+    environment: Environment, export: Export, release: Version, tmp_path: Path
+) -> None:
+    others = [variant for variant in variants.load_all() if variant != export.variant]
+    assert others
+    for other in others:
+        write(Export(other, None), tmp_path / other.name)
+        ended = run_otree(environment, tmp_path / other.name, "devserver", str(free_port()))
+        assert ended.stdout.count("channelsmin:") == 1, ended.stdout
+        message = ended.stdout[ended.stdout.index("channelsmin:") :].splitlines()[0]
+        assert message == (
+            f"channelsmin: found oTree {release}, but this variant serves oTree {other.range}. "
+            f"Take variants/{export.variant.name} instead."
+        )
+        assert "Traceback" not in ended.stdout, ended.stdout
