@@ -104,13 +104,21 @@ def server(
 
 
 @pytest.fixture(scope="session")
-def laboratory(
+def built_laboratory(
     environment: Environment, export: Export, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Laboratory]:
-    """A copy of the project with three rounds, a twin app and taps; its server is up."""
+    """A copy of the project with three rounds, a twin app and taps."""
     built = build(export, environment, tmp_path_factory.mktemp("laboratory"))
-    with built.server:
-        yield built
+    yield built
+    built.server.stop()
+
+
+@pytest.fixture
+def laboratory(built_laboratory: Laboratory) -> Laboratory:
+    """The same, with its server up, also where the test before has killed it."""
+    if not built_laboratory.server.runs():
+        built_laboratory.server.start()
+    return built_laboratory
 
 
 @pytest.fixture
@@ -122,9 +130,7 @@ def open_group(browser: Browser) -> Iterator[OpenGroup]:
         members = [Member(browser, session, place) for place in places]
         opened.extend(members)
         for member in members:
-            member.open()
-        for member in members:
-            member.ready()
+            member.open().ready()
         return members
 
     yield open_group

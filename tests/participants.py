@@ -183,7 +183,7 @@ class Socket:
         self._connection: ClientConnection | None = None
         with suppress(InvalidHandshake, ConnectionClosed, EOFError):
             self._connection = self._open.enter_context(
-                connect(url, open_timeout=30, ping_interval=None)
+                connect(url, open_timeout=30, close_timeout=1, ping_interval=None)
             )
 
     def say(self, *messages: str | bytes) -> None:

@@ -35,9 +35,11 @@ GARBAGE: list[str | bytes] = [
     "[" * 900,
     '{"a":' * 200 + "1" + "}" * 200,
     json.dumps({"type": "click", "round": "1", "more": "x" * 2000}),
-    b'{"type": "click", "round": "1"}'.ljust(2000),
     b"\x00\xff\xfe",
 ]
+
+ODDLY_WRAPPED: list[str | bytes] = [click().ljust(2000), click().encode()]
+"""The valid click, but over 1 KiB long, and in binary."""
 
 
 def test_s1_nothing_that_a_client_sends_names_another_group(
@@ -149,16 +151,28 @@ def test_s2_a_code_that_is_nobodys_leaves_no_traceback(
 def test_s3_what_is_not_a_valid_message_is_ignored_or_ends_its_own_socket(
     session: Session, open_group: OpenGroup, connect: Connect
 ) -> None:
+    expect_ignored(session, open_group, connect, GARBAGE)
+
+
+def test_s3_a_valid_message_in_binary_or_over_1_kib_is_ignored_too(
+    session: Session, open_group: OpenGroup, connect: Connect
+) -> None:
+    expect_ignored(session, open_group, connect, ODDLY_WRAPPED)
+
+
+def expect_ignored(
+    session: Session, open_group: OpenGroup, connect: Connect, messages: list[str | bytes]
+) -> None:
+    """Expect that none of them is answered, moves anybody or keeps the next one from being served."""
     (member,) = open_group(session, 1)
     url = member.socket_url_of(Visitor(session, 2).visit().code)
-    for garbage in GARBAGE:
+    for message in messages:
         socket = connect(url)
-        socket.say(garbage)
-        assert socket.heard_by_now() == [], garbage
-        # It moved nobody, and whoever connects next is served as ever.
+        socket.say(message)
+        assert socket.heard_by_now() == [], message
         asking = connect(url)
         asking.say(ask())
-        assert asking.hear() == {"round": "1", "moved": False}, garbage
+        assert asking.hear() == {"round": "1", "moved": False}, message
     member.click_done()
     member.expect_results(moved_by=1)
 
@@ -182,8 +196,9 @@ def test_s5_nothing_is_printed_and_no_code_is_logged(
     first, second = open_group(session, 1, 2)
     stranger = connect(first.socket_url_of("zzzzzzzz"))
     stranger.say(ask(), click())
-    visitor = connect(first.socket_url_of(Visitor(session, 3).visit().code))
-    visitor.say("garbage", click())
+    url = first.socket_url_of(Visitor(session, 3).visit().code)
+    for message in ("garbage", click()):
+        connect(url).say(message)
     for member in (first, second):
         member.expect_results(moved_by=3)
     assert laboratory.printed() == ""

@@ -19,7 +19,8 @@ ARGUMENTS = (
 )
 """No sandbox, as root can't have one; and nothing that talks to anybody but the page."""
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+"""The system's browsers, the best for us first: Chromium without windows is twice as fast."""
 
 
 def find() -> Path | None:
@@ -41,9 +42,9 @@ def ensure() -> None:
     """
     if find() or _playwrights_own():
         return
-    steps = [[[sys.executable, "-m", "playwright", "install", "chromium"]]]
+    steps = [[[sys.executable, "-m", "playwright", "install", "--only-shell", "chromium"]]]
     if shutil.which("apt-get") and os.geteuid() == 0:
-        steps.append([["apt-get", "update"], ["apt-get", "install", "--yes", "chromium"]])
+        steps.append([["apt-get", "update"], ["apt-get", "install", "--yes", NAMES[0]]])
     for step in steps:
         if all(subprocess.run(command, check=False).returncode == 0 for command in step):
             return

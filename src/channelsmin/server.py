@@ -131,6 +131,10 @@ class Server:
         except (URLError, OSError):
             return False
 
+    def runs(self) -> bool:
+        """Say whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def wait(self) -> int:
         """Wait until it ends by itself; return its exit status."""
         if self._process is None:

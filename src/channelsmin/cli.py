@@ -1,0 +1,83 @@
+"""The command line: `channelsmin COMMAND`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from channelsmin import demo, export, releases, suite, table
+from channelsmin.problem import Problem
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; a Problem becomes one line on standard error and status 1."""
+    options = parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except Problem as problem:
+        sys.exit(f"channelsmin: {problem}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser, which is also the help."""
+    top = argparse.ArgumentParser(
+        prog="channelsmin",
+        description="One button moves the whole group: the same app for every oTree release.",
+    )
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("demo", help="show a release at work in your browser")
+    command.add_argument(
+        "release", nargs="?", help="such as 2.2.4; the newest that this machine runs"
+    )
+    command.add_argument("--port", type=int, help="where to answer; 8000, or one that is free")
+    command.set_defaults(run=_demo)
+
+    command = commands.add_parser("export", help="write an oTree project for a release")
+    command.add_argument("what", help="a release such as 2.2.4, or a variant such as otree-2.0")
+    command.add_argument("folder", type=Path, help="where to: a new or an empty folder")
+    command.set_defaults(run=_export)
+
+    command = commands.add_parser("test", help="test releases, each in an environment of its own")
+    command.add_argument("release", nargs="*", help="such as 2.2.4; the eras set")
+    command.set_defaults(run=_test)
+
+    command = commands.add_parser("table", help="write the variants' table into the README")
+    command.add_argument("--check", action="store_true", help="only say whether it is stale")
+    command.set_defaults(run=_table)
+
+    command = commands.add_parser("releases", help="add new releases from the package index")
+    command.set_defaults(run=_releases)
+    return top
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201  what the commands are for
+
+
+def _demo(options: argparse.Namespace) -> None:
+    demo.run(options.release, options.port, _say)
+
+
+def _export(options: argparse.Namespace) -> None:
+    chosen = export.named(options.what)
+    export.write(chosen, options.folder)
+    _say(f"{options.folder}: a project for {chosen.requirement}, from {chosen.variant.name}")
+
+
+def _test(options: argparse.Namespace) -> None:
+    suite.run(options.release, _say)
+
+
+def _table(options: argparse.Namespace) -> None:
+    if options.check:
+        table.check()
+    else:
+        table.update()
+
+
+def _releases(options: argparse.Namespace) -> None:
+    added = releases.update()
+    _say("\n".join(map(str, added)) or "nothing new")

@@ -1,0 +1,60 @@
+"""Run the tests: see to a browser, run tox, and say what was not run."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+
+from packaging.version import Version
+
+from channelsmin import browser, environment, releases, variants
+from channelsmin.files import ROOT
+from channelsmin.problem import Problem
+
+Say = Callable[[str], None]
+
+PARALLEL = "2"
+"""How many releases are tested at once; each keeps a server and a browser busy."""
+
+
+def default_environments() -> list[str]:
+    """Return tox's default environments, as `tox list` tells them."""
+    command = [sys.executable, "-m", "tox", "list", "--no-desc", "-d"]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return answer.stdout.split()
+
+
+def release_of(name: str) -> Version | None:
+    """Return the release that a tox environment is named for, None for the linters' and such."""
+    match = re.fullmatch(r"otree(\d.*)", name)
+    return releases.find(match[1]) if match else None
+
+
+def run(wanted: Sequence[str], say: Say) -> None:
+    """Test the named releases, or else tox's default set.
+
+    Raises Problem if a test fails; with CI=true in the environment, also if a release could
+    not be tested because this machine has no interpreter for it.
+    """
+    browser.ensure()
+    names = [f"otree{releases.find(text)}" for text in wanted] or default_environments()
+    without = [name for name in names if not _has_interpreter(name)]
+    runnable = [name for name in names if name not in without]
+    status = 0
+    if runnable:
+        command = [sys.executable, "-m", "tox", "run-parallel", "--parallel", PARALLEL]
+        status = subprocess.run([*command, "-e", ",".join(runnable)], cwd=ROOT).returncode
+    for name in without:
+        release = releases.find(name.removeprefix("otree"))
+        pythons = " or ".join(variants.serving(release).pythons(release))
+        say(f"NOT TESTED: {name}, for want of Python {pythons}")
+    if status:
+        raise Problem("some tests failed: see above")
+    if without and os.environ.get("CI"):
+        raise Problem(f"{len(without)} releases were not tested, and in CI all must be")
+
+
+def _has_interpreter(name: str) -> bool:
+    release = release_of(name)
+    return release is None or bool(environment.interpreter(variants.serving(release), release))
