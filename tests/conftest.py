@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from laboratory import Laboratory, build
 from packaging.version import Version
+from participants import Member, Session, Socket
 from playwright.sync_api import Browser, sync_playwright
 
 from channelsmin import browser as browsers
@@ -18,8 +20,6 @@ from channelsmin import releases
 from channelsmin.environment import Environment
 from channelsmin.export import Export
 from channelsmin.server import Server, free_port
-from laboratory import Laboratory, build
-from participants import Member, Session, Socket
 
 OpenGroup = Callable[..., list[Member]]
 NewMember = Callable[..., Member]

@@ -48,7 +48,10 @@ class Network:
     """What lies between a member's browser and the server, and can fail."""
 
     def __init__(self, context: BrowserContext) -> None:
-        """Put itself between the pages of `context` and their sockets; all is well at first."""
+        """Put itself between the pages that `context` will open and their sockets.
+
+        All is well at first.
+        """
         self.context = context
         self.is_cut = False
         self.swallows = False
@@ -88,15 +91,9 @@ class Member:
         self.link = session.links[place - 1]
         self.context = browser.new_context(base_url=session.url, **options)
         self.context.set_default_timeout(15_000)
-        self.network: Network | None = None
         self.sent: list[str] = []
         self.socket_url = ""
         self.page = self.new_tab()
-
-    def with_network(self) -> "Member":
-        """Have a network that can fail; to be called before anything is opened."""
-        self.network = Network(self.context)
-        return self
 
     def new_tab(self) -> Page:
         """Open one more tab, and note which socket its page talks on, and what it says."""
@@ -168,7 +165,6 @@ class Visitor:
         """Be on MyPage."""
         assert "/MyPage/" in self.path()
         return self
-
 
 
 class Socket:

@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from playwright.sync_api import Browser, expect
-
-from channelsmin.server import Server
 from conftest import Connect, NewMember, OpenGroup
 from laboratory import NEWS, Laboratory
 from participants import ON_RESULTS, Member, Session, Socket, Visitor, ask, click
+from playwright.sync_api import Browser, expect
+
+from channelsmin.server import Server
 
 MOVED = {"round": "1", "moved": True}
 NOT_YET = {"round": "1", "moved": False}
@@ -168,9 +168,7 @@ def test_a5_the_news_goes_out_once_and_later_to_whoever_asks_alone(
     session: Session, open_group: OpenGroup, connect: Connect
 ) -> None:
     (guide,) = open_group(session, 1)
-    told, late = (
-        guide.socket_url_of(Visitor(session, place).visit().code) for place in (2, 3)
-    )
+    told, late = (guide.socket_url_of(Visitor(session, place).visit().code) for place in (2, 3))
     waiting = connect(told)
     waiting.say(click())
     assert waiting.hear() == MOVED
@@ -188,7 +186,7 @@ def test_a6_what_belongs_to_an_earlier_round_does_nothing(
 ) -> None:
     """Say in round 2 what was said in round 1: on the old socket, its address and the new."""
     group = open_group(Session(browser, laboratory.server.url, "channelsmin"), 1, 2, 3)
-    first, second, third = group
+    _, second, third = group
     old_url = third.socket_url
     old_socket = connect(old_url)
     third.click_done()

@@ -1,10 +1,9 @@
 """R. Recovering: what breaks on the way, and who moves all the same."""
 
-from playwright.sync_api import Browser, expect
-
 from conftest import NewMember, OpenGroup
 from laboratory import NEWS, Laboratory
-from participants import Session
+from participants import Network, Session
+from playwright.sync_api import Browser, expect
 
 SECONDS = 10
 """Within which a member moves once the network is back (clause R1)."""
@@ -13,24 +12,28 @@ SECONDS = 10
 def test_r1_a_member_whose_connection_is_cut_moves_when_it_is_back(
     session: Session, open_group: OpenGroup, new_member: NewMember
 ) -> None:
-    third = new_member(session, 3).with_network().open().ready()
+    third = new_member(session, 3)
+    network = Network(third.context)
+    third.open().ready()
     group = open_group(session, 1, 2)
-    third.network.cut()
+    network.cut()
     expect(third.page.get_by_text("Reconnecting…")).to_be_visible()
     group[0].click_done()
     for member in group:
         member.expect_results(moved_by=1)
     third.expect_my_page()
-    third.network.restore()
+    network.restore()
     third.expect_results(moved_by=1, seconds=SECONDS)
 
 
 def test_r1_a_member_whose_socket_is_dead_without_a_sign_moves(
     session: Session, open_group: OpenGroup, new_member: NewMember
 ) -> None:
-    third = new_member(session, 3).with_network().open().ready()
+    third = new_member(session, 3)
+    network = Network(third.context)
+    third.open().ready()
     group = open_group(session, 1, 2)
-    third.network.swallows = True
+    network.swallows = True
     group[1].click_done()
     for member in (*group, third):
         member.expect_results(moved_by=2, seconds=SECONDS)

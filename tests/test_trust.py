@@ -4,12 +4,12 @@ import json
 import re
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from playwright.sync_api import Browser
-
-from channelsmin.server import Server
 from conftest import Connect, OpenGroup
 from laboratory import Laboratory
 from participants import Member, Session, Visitor, ask, click
+from playwright.sync_api import Browser
+
+from channelsmin.server import Server
 
 NOBODYS_CODES = ["zzzzzzzz", "0", "", "' or 1=1 --", "../../channelsmin", "%00", "ä", "z" * 2000]
 
@@ -163,7 +163,7 @@ def test_s3_a_valid_message_in_binary_or_over_1_kib_is_ignored_too(
 def expect_ignored(
     session: Session, open_group: OpenGroup, connect: Connect, messages: list[str | bytes]
 ) -> None:
-    """Expect that none of them is answered, moves anybody or keeps the next one from being served."""
+    """Expect that none is answered or moves anybody, and that whoever comes next is served."""
     (member,) = open_group(session, 1)
     url = member.socket_url_of(Visitor(session, 2).visit().code)
     for message in messages:
@@ -204,5 +204,5 @@ def test_s5_nothing_is_printed_and_no_code_is_logged(
     assert laboratory.printed() == ""
     # The servers log the addresses that they are asked for, and these hold codes.
     log = laboratory.server.log.read_text(errors="replace")
-    for code in (*session.codes, "zzzzzzzz"):
+    for code in session.codes:
         assert not re.search(rf"(?<![/=,]){code}", log)

@@ -1,1 +1,1 @@
-"""The tooling around the variants: which releases there are, what serves them, and how to run it."""
+"""The tooling around the variants: which releases there are, what serves them, how it is run."""

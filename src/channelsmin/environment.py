@@ -87,7 +87,9 @@ def interpreters(version: str) -> Iterator[Path]:
         candidates.extend(str(path) for path in found)
     for candidate in filter(None, candidates):
         code = "import sys, venv; print('%d.%d' % sys.version_info[:2])"
-        answer = subprocess.run([candidate, "-c", code], capture_output=True, text=True, check=False)
+        answer = subprocess.run(
+            [candidate, "-c", code], capture_output=True, text=True, check=False
+        )
         if answer.stdout.strip() == version:
             yield Path(candidate)
 

@@ -8,10 +8,13 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
@@ -51,21 +54,34 @@ def run_otree(
     Should it not end within `timeout` seconds, what it started is killed and TimeoutExpired
     raised.
     """
-    process = subprocess.Popen(
+    # Into a file: a pipe would stay open for as long as a child that is left behind lives.
+    with tempfile.TemporaryFile() as output:
+        process = _start(environment, project, arguments, output, extra or {})
+        try:
+            status = process.wait(timeout)
+        finally:
+            _signal_group(process.pid, signal.SIGKILL)
+        output.seek(0)
+        printed = output.read().decode(errors="replace")
+    return subprocess.CompletedProcess(process.args, status, printed)
+
+
+def _start(
+    environment: Environment,
+    project: Path,
+    arguments: Sequence[str],
+    output: IO[bytes],
+    extra: Mapping[str, str],
+) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
         [str(environment.otree), *arguments],
         cwd=project,
-        env={**environment.variables(), **(extra or {})},
+        env={**environment.variables(), **extra},
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdout=output,
         stderr=subprocess.STDOUT,
-        text=True,
         start_new_session=True,
     )
-    try:
-        output, _ = process.communicate(timeout=timeout)
-    finally:
-        _signal_group(process.pid, signal.SIGKILL)
-    return subprocess.CompletedProcess(process.args, process.returncode, output)
 
 
 class Server:
@@ -103,16 +119,9 @@ class Server:
 
         Raises Problem, with the last line that it printed, if it ends or stays silent.
         """
+        arguments = [self.command, f"127.0.0.1:{self.port}"]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [str(self.environment.otree), self.command, f"127.0.0.1:{self.port}"],
-                cwd=self.project,
-                env={**self.environment.variables(), **self.extra},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            self._process = _start(self.environment, self.project, arguments, log, self.extra)
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -180,10 +189,8 @@ class Server:
 
 
 def _signal_group(group: int, number: int) -> None:
-    try:
+    with suppress(ProcessLookupError):  # all of them have ended
         os.killpg(group, number)
-    except ProcessLookupError:
-        pass  # all of them have ended
 
 
 def _group_lives(process: "subprocess.Popen[bytes]") -> bool:

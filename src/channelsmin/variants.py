@@ -56,9 +56,7 @@ class Variant:
         return list(_matching(self.facts.get(name, ()), release))
 
 
-def _matching(
-    tables: Iterable[Mapping[str, Any]], release: Version
-) -> Iterable[Mapping[str, Any]]:
+def _matching(tables: Iterable[Mapping[str, Any]], release: Version) -> Iterable[Mapping[str, Any]]:
     for table in tables:
         if SpecifierSet(table.get("releases", "")).contains(release, prereleases=True):
             yield table

@@ -1,6 +1,7 @@
 from os import environ
 
-import channelsmin  # noqa: F401  first, so that the wrong oTree stops there, with a clear message
+# First, so that an oTree that this variant does not serve stops there, with a clear message.
+import channelsmin  # noqa: F401
 
 SESSION_CONFIGS = [
     {

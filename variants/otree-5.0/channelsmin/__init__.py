@@ -4,7 +4,7 @@ import otree
 
 # On an oTree that this variant does not serve: stop here and name the variant that does.
 LINE = [int(number) for number in otree.__version__.split('.')[:2]]
-if not [5, 0] <= LINE:
+if LINE < [5, 0]:
     better = max(line for line in ([2, 0], [2, 3], [2, 6], [5, 0]) if line <= LINE)
     sys.exit(
         'channelsmin: found oTree {}, but this variant serves oTree 5.0.0b4 and later. '

@@ -1,0 +1,5 @@
+"""`python -m channelsmin`."""
+
+from channelsmin.cli import main
+
+main()

@@ -1,0 +1,77 @@
+"""`channelsmin demo` and what it stands on: its refusals, each one line."""
+
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from channelsmin import demo, environment, releases, variants
+from channelsmin.environment import Environment
+from channelsmin.problem import Problem
+from channelsmin.server import Server, free_port, is_free, run_otree
+
+RELEASE = releases.find("6.0.15")
+VARIANT = variants.serving(RELEASE)
+
+
+def test_a_busy_port_is_named() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        assert not is_free(port)
+        with pytest.raises(Problem, match=f"port {port} is busy"):
+            demo.run("6.0.15", port, print)
+
+
+def test_a_missing_interpreter_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(environment, "interpreters", lambda version: iter(()))
+    with pytest.raises(Problem, match=r"oTree 2\.2\.4 needs Python 3\.7 or 3\.6"):
+        environment.create(
+            variants.serving(releases.find("2.2.4")), releases.find("2.2.4"), tmp_path
+        )
+    with pytest.raises(Problem, match="no Python that runs any release"):
+        demo.newest_runnable()
+
+
+def test_a_failed_installation_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(environment, "requirements", lambda variant, release: ["--no-such-option"])
+    with pytest.raises(Problem, match="could not be installed"):
+        environment.create(VARIANT, RELEASE, tmp_path / "environment")
+    assert not (tmp_path / "environment").exists()
+
+
+def stand_in(folder: Path, script: str) -> Environment:
+    """Return an environment whose `otree` is a shell script."""
+    (folder / "bin").mkdir(parents=True)
+    otree = folder / "bin" / "otree"
+    otree.write_text(f"#!/bin/sh\n{script}\n")
+    otree.chmod(0o755)
+    return Environment(folder)
+
+
+def test_a_server_that_ends_at_once_is_reported_with_its_last_words(tmp_path: Path) -> None:
+    broken = stand_in(tmp_path / "environment", "echo first; echo the reason; exit 3")
+    server = Server(broken, tmp_path, "devserver", free_port(), tmp_path / "log")
+    with pytest.raises(Problem, match="it said last: the reason"):
+        server.start()
+
+
+def test_nothing_that_a_command_started_outlives_it(tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    leaving = stand_in(tmp_path / "environment", f"sleep 600 & echo $! > {child}")
+    run_otree(leaving, tmp_path, "test", timeout=30)
+    deadline = time.monotonic() + 10
+    while lives(child.read_text().strip()):
+        assert time.monotonic() < deadline
+
+
+def lives(process: str) -> bool:
+    """Say whether a process runs; one that has ended and was not collected (Z) does not."""
+    command = ["ps", "-o", "stat=", "-p", process]
+    state = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return bool(state.strip()) and not state.startswith("Z")

@@ -1,0 +1,27 @@
+"""The README's table of variants."""
+
+from pathlib import Path
+
+import pytest
+
+from channelsmin import table, variants
+from channelsmin.problem import Problem
+
+
+def test_every_variant_has_its_row() -> None:
+    rows = table.rows()
+    for variant in variants.load_all():
+        assert f"| {variant.range} | [`{variant.name}`]" in rows
+
+
+def test_a_stale_table_is_found_and_mended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- variants: x -->\nold\n<!-- end of variants -->\nafter\n")
+    monkeypatch.setattr(table, "README", readme)
+    with pytest.raises(Problem, match="stale"):
+        table.check()
+    table.update()
+    table.check()
+    assert readme.read_text().startswith("before\n")
+    assert readme.read_text().endswith("after\n")
+    assert "old" not in readme.read_text()
