@@ -1,5 +1,6 @@
 """An interpreter of this machine and a release of oTree: an environment that holds just that."""
 
+import functools
 import os
 import shutil
 import subprocess
@@ -102,12 +103,15 @@ def _folders_of_versions() -> Iterator[Path]:
     yield Path(os.environ.get("UV_PYTHON_INSTALL_DIR", "~/.local/share/uv/python")).expanduser()
 
 
+@functools.cache
+def first_interpreter(version: str) -> Path | None:
+    """Return the first of this machine's interpreters for a Python version, or None."""
+    return next(interpreters(version), None)
+
+
 def interpreter(variant: Variant, release: Version) -> Path | None:
     """Return this machine's best interpreter for `release`, or None."""
-    for version in variant.pythons(release):
-        for path in interpreters(version):
-            return path
-    return None
+    return next(filter(None, map(first_interpreter, variant.pythons(release))), None)
 
 
 def requirements(variant: Variant, release: Version) -> list[str]:

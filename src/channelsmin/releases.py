@@ -1,5 +1,6 @@
 """Which oTree releases exist: `matrix/releases.toml`, taken from the package index."""
 
+import functools
 import re
 import subprocess
 import sys
@@ -20,9 +21,10 @@ BANNER = """\
 """
 
 
-def known() -> list[Version]:
+@functools.cache
+def known() -> tuple[Version, ...]:
     """Return every release that the matrix knows, oldest first."""
-    return [Version(text) for text in read_toml(RELEASES)["releases"]]
+    return tuple(Version(text) for text in read_toml(RELEASES)["releases"])
 
 
 def find(text: str) -> Version:

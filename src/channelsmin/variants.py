@@ -1,5 +1,6 @@
 """Which variant serves a release: `variants/*/variant.toml`, found by listing the folder."""
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,13 +70,11 @@ def load(folder: Path) -> Variant:
     return Variant(folder.name, folder, Version(facts["first"]), last, facts)
 
 
-def load_all() -> list[Variant]:
+@functools.cache
+def load_all() -> tuple[Variant, ...]:
     """Return all variants, the one for the oldest releases first."""
-    return sorted((load(path.parent) for path in VARIANTS.glob("*/variant.toml")), key=_first)
-
-
-def _first(variant: Variant) -> Version:
-    return variant.first
+    found = (load(path.parent) for path in VARIANTS.glob("*/variant.toml"))
+    return tuple(sorted(found, key=lambda variant: variant.first))
 
 
 def serving(release: Version) -> Variant:

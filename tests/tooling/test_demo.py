@@ -27,7 +27,7 @@ def test_a_busy_port_is_named() -> None:
 
 
 def test_a_missing_interpreter_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(environment, "interpreters", lambda version: iter(()))
+    monkeypatch.setattr(environment, "first_interpreter", lambda version: None)
     with pytest.raises(Problem, match=r"oTree 2\.2\.4 needs Python 3\.7 or 3\.6"):
         environment.create(
             variants.serving(releases.find("2.2.4")), releases.find("2.2.4"), tmp_path
