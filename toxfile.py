@@ -15,6 +15,13 @@ from tox.tox_env.python.pip.req_file import PythonDeps
 from channelsmin import environment, releases, suite, variants
 from channelsmin.files import ROOT
 
+OLD_PYTHONS = {"3.6", "3.7", "3.8"}
+"""What a current virtualenv makes no environments for; 20.21 is the last one that does for all.
+
+tox would see to that by itself, if the interpreters were on PATH and not in pyenv's folder:
+https://virtualenv.pypa.io/en/latest/reference/compatibility.html
+"""
+
 
 @impl
 def tox_extend_envs() -> Iterable[str]:
@@ -34,13 +41,13 @@ def tox_add_env_config(env_conf: EnvConfigSet, state: State) -> None:
     if release is None:
         return
     variant = variants.serving(release)
-    python = environment.interpreter(variant, release)
-    wanted = [f"python{version}" for version in variant.pythons(release)]
+    pythons = variant.pythons(release)
+    found = environment.interpreter(variant, release)
     packages = "\n".join(environment.requirements(variant, release)).replace("-c\n", "-c ")
-    env_conf.loaders.insert(
-        0,
-        MemoryLoader(
-            base_python=[str(python)] if python else wanted,
-            deps=PythonDeps(packages, ROOT),
-        ),
-    )
+    settings: dict[str, object] = {
+        "base_python": [str(found)] if found else [f"python{version}" for version in pythons],
+        "deps": PythonDeps(packages, ROOT),
+    }
+    if all(python in OLD_PYTHONS for python in pythons):
+        settings["virtualenv_spec"] = "virtualenv<20.22"
+    env_conf.loaders.insert(0, MemoryLoader(**settings))
