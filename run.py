@@ -5,9 +5,11 @@
     python3 run.py test        test the eras set
     python3 run.py --help      the rest
 
-Needs a Python >= 3.10 with venv and pip. Everything is put into .venv, beside this file.
+Needs Linux or macOS and a Python >= 3.10 with venv and pip. Everything is put into .venv,
+beside this file.
 """
 
+import os
 import subprocess
 import sys
 import venv
@@ -16,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-BIN = VENV / ("Scripts" if sys.platform == "win32" else "bin")
+COMMAND = VENV / "bin" / "channelsmin"
 
 
 def set_up() -> None:
@@ -28,22 +30,24 @@ def set_up() -> None:
     print("Setting up .venv (once) ...", flush=True)  # noqa: T201
     venv.create(VENV, with_pip=True)
     project = ["--editable", f"{ROOT}[test,lint]"]
-    pip = [str(BIN / "python"), "-m", "pip", "install", "--quiet", *project]
+    pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", *project]
     if subprocess.run(pip, check=False).returncode:
         sys.exit("run.py: the packages could not be installed: see above, and run this again")
     done.write_text(wanted)
 
 
-def main() -> int:
-    """Set up, then hand over to the command line of the project."""
+def main() -> None:
+    """Set up, then become the project's own command line, so that Ctrl-C is its alone."""
     if sys.version_info < (3, 10):
         sys.exit("run.py: needs Python 3.10 or newer; this is " + sys.version.split()[0])
-    set_up()
+    if sys.platform == "win32":
+        sys.exit("run.py: does not run on Windows itself: use the Windows Subsystem for Linux")
     try:
-        return subprocess.run([str(BIN / "channelsmin"), *sys.argv[1:]], check=False).returncode
+        set_up()
     except KeyboardInterrupt:
-        return 130
+        sys.exit(130)
+    os.execv(COMMAND, [str(COMMAND), *sys.argv[1:]])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -2,7 +2,7 @@
 
 from conftest import NewMember, OpenGroup
 from laboratory import NEWS, Laboratory
-from participants import Network, Session
+from participants import Member, Network, Session
 from playwright.sync_api import Browser, expect
 
 SECONDS = 10
@@ -12,9 +12,7 @@ SECONDS = 10
 def test_r1_a_member_whose_connection_is_cut_moves_when_it_is_back(
     session: Session, open_group: OpenGroup, new_member: NewMember
 ) -> None:
-    third = new_member(session, 3)
-    network = Network(third.context)
-    third.open().ready()
+    third, network = join_by_a_network_that_fails(new_member(session, 3))
     group = open_group(session, 1, 2)
     network.cut()
     expect(third.page.get_by_text("Reconnecting…")).to_be_visible()
@@ -29,9 +27,7 @@ def test_r1_a_member_whose_connection_is_cut_moves_when_it_is_back(
 def test_r1_a_member_whose_socket_is_dead_without_a_sign_moves(
     session: Session, open_group: OpenGroup, new_member: NewMember
 ) -> None:
-    third = new_member(session, 3)
-    network = Network(third.context)
-    third.open().ready()
+    third, network = join_by_a_network_that_fails(new_member(session, 3))
     group = open_group(session, 1, 2)
     network.swallows = True
     group[1].click_done()
@@ -52,3 +48,9 @@ def test_r2_everybody_moves_after_the_server_is_killed_behind_the_click(
     laboratory.server.start()
     for member in group:
         member.expect_results(moved_by=2, seconds=30)
+
+
+def join_by_a_network_that_fails(member: Member) -> tuple[Member, Network]:
+    """Put a member behind a network that can fail, and wait for them to be connected."""
+    network = Network(member.context)
+    return member.open().ready(), network

@@ -14,8 +14,6 @@ from packaging.version import Version
 from channelsmin.problem import Problem
 from channelsmin.variants import Variant
 
-WINDOWS = sys.platform == "win32"
-
 
 @dataclass(frozen=True)
 class Environment:
@@ -26,7 +24,7 @@ class Environment:
     @property
     def scripts(self) -> Path:
         """The folder of its programs."""
-        return self.folder / ("Scripts" if WINDOWS else "bin")
+        return self.folder / "bin"
 
     @property
     def python(self) -> Path:

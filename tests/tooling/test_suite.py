@@ -1,0 +1,51 @@
+"""`channelsmin test`: what it runs, and what it says about what it can't."""
+
+import pytest
+
+from channelsmin import browser, environment, suite
+from channelsmin.problem import Problem
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Stand in for tox and the browser, and for a machine without Python 3.7."""
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(browser, "ensure", lambda: None)
+    monkeypatch.setattr(suite, "default_environments", lambda: ["lint", "otree2.2.4"])
+    monkeypatch.setattr(environment, "first_interpreter", lambda version: None)
+    lines: list[str] = []
+
+    def tox(*arguments: str) -> int:
+        lines.append(arguments[-1])
+        return 0
+
+    monkeypatch.setattr(suite, "_tox", tox)
+    return lines
+
+
+def test_what_cannot_be_tested_is_said_and_the_rest_is_run(said: list[str]) -> None:
+    suite.run([], said.append)
+    assert said == ["lint", "NOT TESTED: otree2.2.4, for want of Python 3.7"]
+
+
+def test_in_ci_everything_must_be_tested(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(Problem, match="not tested: 1 of 2"):
+        suite.run([], said.append)
+
+
+def test_what_was_asked_for_must_be_tested(said: list[str]) -> None:
+    with pytest.raises(Problem, match="not tested: 1 of 1"):
+        suite.run(["2.2.4"], said.append)
+    assert said == ["NOT TESTED: otree2.2.4, for want of Python 3.7"]
+
+
+def test_a_failed_test_is_a_problem(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suite, "_tox", lambda *arguments: 1)
+    with pytest.raises(Problem, match="some tests failed"):
+        suite.run([], said.append)
+
+
+def test_the_default_set_is_tox_s_own() -> None:
+    names = suite.default_environments()
+    assert {"lint", "tooling", "otree2.0.0", "otree6.0.15"} <= set(names)
