@@ -69,8 +69,12 @@ class Network:
 
     def cut(self) -> None:
         """Cut every connection and let no new one through."""
-        self.is_cut = True
         self.context.set_offline(True)
+        self.cut_sockets()
+
+    def cut_sockets(self) -> None:
+        """Cut every WebSocket and let no new one through, as some proxies do."""
+        self.is_cut = True
         for route in self._routes:
             with suppress(Exception):  # closed before
                 route.close()
@@ -144,6 +148,12 @@ class Member:
         """The address of the socket that the page of this group has, for another code."""
         assert self.code in self.socket_url
         return self.socket_url.replace(self.code, quote(code, safe=""))
+
+
+def join_behind_a_network(member: Member) -> tuple[Member, Network]:
+    """Put a member behind a network that can fail, and wait for them to be connected."""
+    network = Network(member.context)
+    return member.open().ready(), network
 
 
 class Visitor:

@@ -9,7 +9,16 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from conftest import Connect, NewMember, OpenGroup
 from laboratory import NEWS, Laboratory
-from participants import ON_RESULTS, Member, Session, Socket, Visitor, ask, click
+from participants import (
+    ON_RESULTS,
+    Member,
+    Session,
+    Socket,
+    Visitor,
+    ask,
+    click,
+    join_behind_a_network,
+)
 from playwright.sync_api import Browser, expect
 
 from channelsmin.server import Server
@@ -221,6 +230,27 @@ def test_a7_all_tabs_of_a_participant_move(group: list[Member]) -> None:
     group[0].expect_results(moved_by=2)
     # Both in the same place: neither tab took the participant a page further.
     assert tab.url == group[0].page.url
+
+
+def test_a8_a_click_while_the_socket_is_down_is_neither_lost_nor_doubled(
+    browser: Browser, laboratory: Laboratory, open_group: OpenGroup, new_member: NewMember
+) -> None:
+    """In the copy with three rounds: doubled, the click would take round 2 along."""
+    session = Session(browser, laboratory.server.url, "channelsmin")
+    third, network = join_behind_a_network(new_member(session, 3))
+    group = [*open_group(session, 1, 2), third]
+    network.cut()
+    third.click_done()
+    expect(third.page.get_by_text("Reconnecting…")).to_be_visible()
+    network.restore()
+    for member in group:
+        member.expect_results(moved_by=3)
+        member.go_on()
+        member.ready()
+        assert member.index() == 3
+    group[0].click_done()
+    for member in group:
+        member.expect_results(moved_by=1)
 
 
 def exported(browser: Browser, server: Server, code: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """P. The page: what a participant sees."""
 
 from conftest import NewMember, OpenGroup
-from participants import Member, Session
+from participants import Member, Network, Session
 from playwright.sync_api import expect
 
 
@@ -32,3 +32,27 @@ def test_p2_results_says_that_the_group_moved_and_who_moved_it(group: list[Membe
     for member in group:
         member.expect_results(moved_by=3)
         expect(member.page.get_by_text("Your group has moved on")).to_be_visible()
+
+
+def test_p3_the_button_works_by_keyboard(group: list[Member]) -> None:
+    keyboard, button = group[0].page.keyboard, group[0].page.get_by_role("button", name="Done")
+    for _ in range(10):
+        keyboard.press("Tab")
+        if button.evaluate("button => button === document.activeElement"):
+            break
+    keyboard.press("Enter")
+    for member in group:
+        member.expect_results(moved_by=1)
+
+
+def test_p3_the_state_of_the_connection_is_announced(
+    session: Session, new_member: NewMember
+) -> None:
+    member = new_member(session, 1)
+    network = Network(member.context)
+    network.cut_sockets()
+    member.open()
+    announced = member.page.locator("[aria-live=polite]")
+    expect(announced).to_have_text("Reconnecting…", use_inner_text=True)
+    network.restore()
+    expect(announced).to_have_text("Connected.", use_inner_text=True, timeout=30_000)

@@ -2,7 +2,7 @@
 
 from conftest import NewMember, OpenGroup
 from laboratory import NEWS, Laboratory
-from participants import Member, Network, Session
+from participants import Network, Session, join_behind_a_network
 from playwright.sync_api import Browser, expect
 
 SECONDS = 10
@@ -12,7 +12,7 @@ SECONDS = 10
 def test_r1_a_member_whose_connection_is_cut_moves_when_it_is_back(
     session: Session, open_group: OpenGroup, new_member: NewMember
 ) -> None:
-    third, network = join_by_a_network_that_fails(new_member(session, 3))
+    third, network = join_behind_a_network(new_member(session, 3))
     group = open_group(session, 1, 2)
     network.cut()
     expect(third.page.get_by_text("Reconnecting…")).to_be_visible()
@@ -27,7 +27,7 @@ def test_r1_a_member_whose_connection_is_cut_moves_when_it_is_back(
 def test_r1_a_member_whose_socket_is_dead_without_a_sign_moves(
     session: Session, open_group: OpenGroup, new_member: NewMember
 ) -> None:
-    third, network = join_by_a_network_that_fails(new_member(session, 3))
+    third, network = join_behind_a_network(new_member(session, 3))
     group = open_group(session, 1, 2)
     network.swallows = True
     group[1].click_done()
@@ -50,7 +50,14 @@ def test_r2_everybody_moves_after_the_server_is_killed_behind_the_click(
         member.expect_results(moved_by=2, seconds=30)
 
 
-def join_by_a_network_that_fails(member: Member) -> tuple[Member, Network]:
-    """Put a member behind a network that can fail, and wait for them to be connected."""
-    network = Network(member.context)
-    return member.open().ready(), network
+def test_r3_without_any_websocket_a_click_counts_and_the_others_follow(
+    session: Session, new_member: NewMember
+) -> None:
+    group = [new_member(session, place) for place in (1, 2, 3)]
+    for member in group:
+        Network(member.context).cut_sockets()
+        member.open()
+        expect(member.page.get_by_text("Reconnecting…")).to_be_visible()
+    group[2].click_done()
+    for member in group:
+        member.expect_results(moved_by=3, seconds=30)
