@@ -28,7 +28,13 @@ def set_up() -> None:
     if done.exists() and done.read_text() == wanted:
         return
     print("Setting up .venv (once) ...", flush=True)  # noqa: T201
-    venv.create(VENV, with_pip=True)
+    try:
+        venv.create(VENV, clear=True, with_pip=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.exit(
+            f"run.py: .venv could not be made ({error}); on Debian and Ubuntu, "
+            "`apt install python3-venv` adds what is missing"
+        )
     project = ["--editable", f"{ROOT}[test,lint]"]
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", *project]
     if subprocess.run(pip, check=False).returncode:

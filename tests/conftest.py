@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from laboratory import Laboratory, build
 from packaging.version import Version
-from participants import Member, Session, Socket
 from playwright.sync_api import Browser, sync_playwright
 
 from channelsmin import browser as browsers
@@ -19,7 +17,10 @@ from channelsmin import export as exporting
 from channelsmin import releases
 from channelsmin.environment import Environment
 from channelsmin.export import Export
+from channelsmin.problem import Problem
 from channelsmin.server import Server, free_port
+from laboratory import Laboratory, build
+from participants import Member, Session, Socket
 
 OpenGroup = Callable[..., list[Member]]
 NewMember = Callable[..., Member]
@@ -58,7 +59,10 @@ def release_of(config: pytest.Config) -> Version:
     folder: Path | None = config.getoption("--environment")
     if folder is None:
         raise pytest.UsageError("say which environment to test: --environment .tox/otree6.0.15")
-    return releases.find(folder.name.removeprefix("otree"))
+    try:
+        return releases.find(folder.name.removeprefix("otree"))
+    except Problem as problem:
+        raise pytest.UsageError(f"{folder} is not named for a release: {problem}") from problem
 
 
 @pytest.fixture(scope="session")

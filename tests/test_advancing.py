@@ -7,6 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from playwright.sync_api import Browser, expect
+
+from channelsmin.server import Server
 from conftest import Connect, NewMember, OpenGroup
 from laboratory import NEWS, Laboratory
 from participants import (
@@ -19,9 +22,6 @@ from participants import (
     click,
     join_behind_a_network,
 )
-from playwright.sync_api import Browser, expect
-
-from channelsmin.server import Server
 
 MOVED = {"round": "1", "moved": True}
 NOT_YET = {"round": "1", "moved": False}

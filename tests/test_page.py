@@ -1,8 +1,9 @@
 """P. The page: what a participant sees."""
 
+from playwright.sync_api import expect
+
 from conftest import NewMember, OpenGroup
 from participants import Member, Network, Session
-from playwright.sync_api import expect
 
 
 def test_p1_one_sentence_and_one_button_named_done(group: list[Member]) -> None:

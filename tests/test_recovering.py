@@ -1,9 +1,10 @@
 """R. Recovering: what breaks on the way, and who moves all the same."""
 
+from playwright.sync_api import Browser, expect
+
 from conftest import NewMember, OpenGroup
 from laboratory import NEWS, Laboratory
 from participants import Network, Session, join_behind_a_network
-from playwright.sync_api import Browser, expect
 
 SECONDS = 10
 """Within which a member moves once the network is back (clause R1)."""

@@ -4,12 +4,12 @@ import json
 import re
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from conftest import Connect, OpenGroup
-from laboratory import Laboratory
-from participants import Member, Session, Visitor, ask, click
 from playwright.sync_api import Browser
 
 from channelsmin.server import Server
+from conftest import Connect, OpenGroup
+from laboratory import Laboratory
+from participants import Member, Session, Visitor, ask, click
 
 NOBODYS_CODES = ["zzzzzzzz", "0", "", "' or 1=1 --", "../../channelsmin", "%00", "ä", "z" * 2000]
 
