@@ -17,7 +17,7 @@ FIRST = Version("2.0.0b1")
 
 BANNER = """\
 # Every release of the package `otree` on the package index, oldest first.
-# Generated: do not edit. `channelsmin releases` adds what is new and never drops a line.
+# Generated: do not edit. `python3 run.py releases` adds what is new and never drops a line.
 """
 
 
@@ -39,7 +39,7 @@ def find(text: str) -> Version:
     if release is None or release not in known():
         raise Problem(
             f"oTree has no release {text!r} that is known here: "
-            "see matrix/releases.toml, or run `channelsmin releases` if it is a new one"
+            "see matrix/releases.toml, or run `python3 run.py releases` if it is a new one"
         )
     return release
 

@@ -44,4 +44,4 @@ def update() -> None:
 def check() -> None:
     """Raise Problem if the README's table is not what the variants say."""
     if README.read_text(encoding="utf-8") != fresh():
-        raise Problem("the README's table is stale: run `channelsmin table`")
+        raise Problem("the README's table is stale: run `python3 run.py table`")
