@@ -26,12 +26,7 @@ https://virtualenv.pypa.io/en/latest/reference/compatibility.html
 @impl
 def tox_extend_envs() -> Iterable[str]:
     """Let `tox -e otree<release>` work for each release that a variant serves."""
-    served = variants.load_all()
-    return [
-        f"otree{release}"
-        for release in releases.known()
-        if any(variant.serves(release) for variant in served)
-    ]
+    return [f"otree{release}" for release in releases.known() if variants.find(release)]
 
 
 @impl

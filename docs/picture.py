@@ -24,9 +24,7 @@ def main() -> None:
             Server(installed, project, "devserver", port, Path(folder, "log")) as server,
             sync_playwright() as playwright,
         ):
-            chromium = playwright.chromium.launch(
-                executable_path=browser.find(), args=list(browser.ARGUMENTS)
-            )
+            chromium = browser.launch(playwright)
             page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT})
             page.goto(f"{server.url}/demo/channelsmin/")
             page.wait_for_url("**/SessionStartLinks/**")

@@ -87,9 +87,7 @@ def export(release: Version) -> Export:
 def browser() -> Iterator[Browser]:
     """A real Chromium, one for the whole run; each member has a context of their own."""
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=browsers.find(), args=list(browsers.ARGUMENTS)
-        )
+        chromium = browsers.launch(playwright)
         yield chromium
         chromium.close()
 
@@ -126,23 +124,6 @@ def laboratory(built_laboratory: Laboratory) -> Laboratory:
 
 
 @pytest.fixture
-def open_group(browser: Browser) -> Iterator[OpenGroup]:
-    """Return a function that opens members 1, 2 … of a session, each connected on MyPage."""
-    opened: list[Member] = []
-
-    def open_group(session: Session, *places: int) -> list[Member]:
-        members = [Member(browser, session, place) for place in places]
-        opened.extend(members)
-        for member in members:
-            member.open().ready()
-        return members
-
-    yield open_group
-    for member in opened:
-        member.context.close()
-
-
-@pytest.fixture
 def new_member(browser: Browser) -> Iterator[NewMember]:
     """Return a function that makes a member who has opened nothing yet."""
     made: list[Member] = []
@@ -154,6 +135,16 @@ def new_member(browser: Browser) -> Iterator[NewMember]:
     yield new_member
     for member in made:
         member.context.close()
+
+
+@pytest.fixture
+def open_group(new_member: NewMember) -> OpenGroup:
+    """Return a function that opens members 1, 2 … of a session, each connected on MyPage."""
+
+    def open_group(session: Session, *places: int) -> list[Member]:
+        return [new_member(session, place).open().ready() for place in places]
+
+    return open_group
 
 
 @pytest.fixture

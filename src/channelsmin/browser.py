@@ -5,8 +5,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from channelsmin.problem import Problem
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Playwright
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -26,6 +30,11 @@ NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chro
 def find() -> Path | None:
     """Return the browser to drive: the system's, or None for Playwright's own."""
     return next((Path(path) for path in map(shutil.which, NAMES) if path), None)
+
+
+def launch(playwright: "Playwright") -> "Browser":
+    """Start that browser, without a window."""
+    return playwright.chromium.launch(executable_path=find(), args=list(ARGUMENTS))
 
 
 def _playwrights_own() -> bool:

@@ -25,7 +25,7 @@ def cache() -> Path:
 def newest_runnable() -> Version:
     """Return the newest final release that an interpreter of this machine runs."""
     for release in reversed(releases.known()):
-        variant = next((one for one in variants.load_all() if one.serves(release)), None)
+        variant = variants.find(release)
         if variant and not release.is_prerelease and environment.interpreter(variant, release):
             return release
     raise Problem(
@@ -56,8 +56,7 @@ def run(wanted: str | None, port: int | None, say: Say) -> None:
             say("Open this link, then each of the three single-use links in a window of its own,")
             say("and click Done in one of them. Ctrl-C ends the demo.")
             status = server.wait()
-            printed = log.read_text(errors="replace").strip().splitlines()
-        raise Problem(f"the server ended, status {status}: {printed[-1] if printed else ''}")
+            raise Problem(f"the server ended, status {status}: {server.last_words()}")
 
 
 def _port(wanted: int | None) -> int:

@@ -56,10 +56,6 @@ class Environment:
         code = "import otree; print(otree.__version__)"
         return Version(self._output("-c", code))
 
-    def python_version(self) -> str:
-        """Return the interpreter's version: `3.7.16`."""
-        return self._output("-c", "import platform; print(platform.python_version())")
-
     def install_beside(self, folder: Path, packages: Sequence[str]) -> None:
         """Install packages into a folder of their own, for a PYTHONPATH: not into this one."""
         if packages:

@@ -126,8 +126,7 @@ class Server:
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
-                printed = self.log.read_text(errors="replace").strip().splitlines() or ["nothing"]
-                raise Problem(f"the server did not start; it said last: {printed[-1]}")
+                raise Problem(f"the server did not start; it said last: {self.last_words()}")
             time.sleep(0.1)
 
     def _answers(self) -> bool:
@@ -143,6 +142,11 @@ class Server:
     def runs(self) -> bool:
         """Say whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None
+
+    def last_words(self) -> str:
+        """Return the last line that it has printed."""
+        printed = self.log.read_text(errors="replace").strip().splitlines()
+        return printed[-1] if printed else "nothing"
 
     def wait(self) -> int:
         """Wait until it ends by itself; return its exit status."""

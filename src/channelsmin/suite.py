@@ -45,9 +45,7 @@ def run(wanted: Sequence[str], say: Say) -> None:
     if runnable:
         status = _tox("run-parallel", "--parallel", PARALLEL, "-e", ",".join(runnable))
     for name in without:
-        release = releases.find(name.removeprefix("otree"))
-        pythons = " or ".join(variants.serving(release).pythons(release))
-        say(f"NOT TESTED: {name}, for want of Python {pythons}")
+        say(f"NOT TESTED: {name}, for want of Python {_pythons(name)}")
     if status:
         raise Problem("some tests failed: see above")
     if without and (wanted or os.environ.get("CI")):
@@ -63,6 +61,11 @@ def _tox(*arguments: str) -> int:
             return process.wait()
         except KeyboardInterrupt:
             pass  # tox has heard it too, and lets the tests end their servers
+
+
+def _pythons(name: str) -> str:
+    release = release_of(name)
+    return " or ".join(variants.serving(release).pythons(release)) if release else ""
 
 
 def _has_interpreter(name: str) -> bool:

@@ -1,7 +1,7 @@
 """Which variant serves a release: `variants/*/variant.toml`, found by listing the folder."""
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ class Variant:
 
     @property
     def range(self) -> str:
-        """The releases it serves, in words: `2.0.0b1 to 2.2.4`, `5.0.0b9 and later`."""
+        """The releases it serves, in words: `2.0.0b1 to 2.2.4`, `5.0.0b4 and later`."""
         return f"{self.first} to {self.last}" if self.last else f"{self.first} and later"
 
     def pythons(self, release: Version) -> list[str]:
@@ -50,17 +50,15 @@ class Variant:
 
     def rule(self, name: str, release: Version) -> Mapping[str, Any]:
         """Return the first of the `[[name]]` tables whose `releases` hold `release`."""
-        return next(iter(self.rules(name, release)))
+        return self.rules(name, release)[0]
 
     def rules(self, name: str, release: Version) -> list[Mapping[str, Any]]:
         """Return all `[[name]]` tables whose `releases` hold `release`."""
-        return list(_matching(self.facts.get(name, ()), release))
-
-
-def _matching(tables: Iterable[Mapping[str, Any]], release: Version) -> Iterable[Mapping[str, Any]]:
-    for table in tables:
-        if SpecifierSet(table.get("releases", "")).contains(release, prereleases=True):
-            yield table
+        return [
+            table
+            for table in self.facts.get(name, ())
+            if SpecifierSet(table.get("releases", "")).contains(release, prereleases=True)
+        ]
 
 
 def load(folder: Path) -> Variant:
@@ -77,10 +75,15 @@ def load_all() -> tuple[Variant, ...]:
     return tuple(sorted(found, key=lambda variant: variant.first))
 
 
+def find(release: Version) -> Variant | None:
+    """Return the variant for `release`, or None where there is none."""
+    return next((variant for variant in load_all() if variant.serves(release)), None)
+
+
 def serving(release: Version) -> Variant:
     """Return the variant for `release`; raises Problem where there is none."""
-    for variant in load_all():
-        if variant.serves(release):
-            return variant
+    variant = find(release)
+    if variant:
+        return variant
     ranges = "; ".join(f"{variant.name}: {variant.range}" for variant in load_all())
     raise Problem(f"no variant serves oTree {release} ({ranges})")
