@@ -4,7 +4,9 @@ import json
 import re
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+import pytest
 from playwright.sync_api import Browser
+from websockets.typing import Origin
 
 from channelsmin.server import Server
 from conftest import Connect, OpenGroup
@@ -186,6 +188,28 @@ def test_s3_a_thousand_messages_hold_nobody_up(
     second.click_done()
     for member in (first, second):
         member.expect_results(moved_by=2)
+
+
+@pytest.mark.parametrize("origin", ["https://another.example", "null"])
+def test_s4_a_socket_that_a_page_of_another_origin_opens_is_refused(
+    session: Session, open_group: OpenGroup, connect: Connect, origin: str
+) -> None:
+    (member,) = open_group(session, 1)
+    url = member.socket_url_of(Visitor(session, 2).visit().code)
+    stranger = connect(url, Origin(origin))
+    stranger.wait_until_refused()
+    stranger.say(click())
+    member.click_done()
+    member.expect_results(moved_by=1)
+
+
+def test_s4_a_socket_that_this_sites_page_opens_is_not(
+    session: Session, open_group: OpenGroup, connect: Connect
+) -> None:
+    (member,) = open_group(session, 1)
+    socket = connect(member.socket_url_of(Visitor(session, 2).visit().code), Origin(session.url))
+    socket.say(ask())
+    assert socket.hear() == {"round": "1", "moved": False}
 
 
 def test_s5_nothing_is_printed_and_no_code_is_logged(

@@ -33,13 +33,10 @@ class Player(BasePlayer):
     @classmethod
     def on_my_page(cls, participant_code):
         """Return the player whose participant is on MyPage now, or None."""
-        return (
-            cls.objects.select_related('group')
-            .filter(
-                participant__code=participant_code,
-                participant___current_app_name='channelsmin',
-                participant___current_page_name='MyPage',
-                round_number=F('participant___round_number'),
-            )
-            .first()
+        players = cls.objects.select_related('group').filter(
+            participant__code=participant_code,
+            participant___current_app_name='channelsmin',
+            participant___current_page_name='MyPage',
+            round_number=F('participant___round_number'),
         )
+        return players.first()

@@ -13,7 +13,7 @@ class MyPageConsumer(AsyncWebsocketConsumer):
     async def connect(self):
         self.code = self.scope['url_route']['kwargs']['participant_code']
         player = await database_sync_to_async(Player.on_my_page)(self.code)
-        if player is None:
+        if player is None or not same_origin(self.scope['headers']):
             await self.close()
             return
         # Subscribe, then read the state: the page asks for it once it is connected.
@@ -35,6 +35,12 @@ class MyPageConsumer(AsyncWebsocketConsumer):
     async def disconnect(self, close_code):
         if hasattr(self, 'group_name'):
             await self.channel_layer.group_discard(self.group_name, self.channel_name)
+
+
+def same_origin(headers):
+    """Say whether a page of this very site opened the socket, or something that is no browser."""
+    headers = dict(headers)
+    return headers.get(b'origin', b'').split(b'//')[-1] in (b'', headers.get(b'host'))
 
 
 def answer(participant_code, text):
