@@ -1,7 +1,10 @@
 """P. The page: what a participant sees."""
 
+from pathlib import Path
+
 from playwright.sync_api import expect
 
+from channelsmin.export import Export, write
 from conftest import NewMember, OpenGroup
 from participants import Member, Network, Session
 
@@ -10,9 +13,9 @@ def test_p1_one_sentence_and_one_button_named_done(group: list[Member]) -> None:
     content = group[0].page.locator("#form")
     expect(content.get_by_role("button")).to_have_count(1)
     expect(content.get_by_role("button", name="Done", exact=True)).to_be_enabled()
-    sentence = content.get_by_text("When any member of your group clicks Done")
+    sentence = content.get_by_text("When any member of your group")
     expect(sentence).to_have_text(
-        "When any member of your group clicks Done, the whole group goes on."
+        "When any member of your group clicks this button, the whole group goes on."
     )
 
 
@@ -57,3 +60,19 @@ def test_p3_the_state_of_the_connection_is_announced(
     expect(announced).to_have_text("Reconnecting…", use_inner_text=True)
     network.restore()
     expect(announced).to_have_text("Connected.", use_inner_text=True, timeout=30_000)
+
+
+def test_p3_every_word_that_a_participant_reads_stands_in_one_place(
+    group: list[Member], export: Export, tmp_path: Path
+) -> None:
+    """Look up what is on the pages, hidden texts too, in the project as it was exported."""
+    words = {text for text in group[0].words() if text}
+    group[0].click_done()
+    group[0].expect_results(moved_by=1)
+    words |= {text.removeprefix("Member 1 ") for text in group[0].words()}
+    assert {"Done", "Connected.", "of your group clicked the button."} <= words
+    write(export, tmp_path / "project")
+    files = [path for path in (tmp_path / "project").rglob("*.*") if path.name != "README.md"]
+    everything = "\n".join(path.read_text() for path in files if path.is_file())
+    for text in words:
+        assert everything.count(text) == 1, text

@@ -5,7 +5,7 @@ from . import pages
 
 class PlayerBot(Bot):
     def play_round(self):
-        assert 'Done' in self.html
+        assert 'id="done"' in self.html
         yield pages.MyPage
-        assert 'clicked Done' in self.html
+        assert 'id="moved-by"' in self.html
         yield pages.Results

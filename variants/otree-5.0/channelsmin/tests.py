@@ -5,7 +5,7 @@ from . import MyPage, Results
 
 class PlayerBot(Bot):
     def play_round(self):
-        assert 'Done' in self.html
+        assert 'id="done"' in self.html
         yield MyPage
-        assert 'clicked Done' in self.html
+        assert 'id="moved-by"' in self.html
         yield Results
