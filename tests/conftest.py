@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 from playwright.sync_api import Browser, sync_playwright
+from websockets.typing import Origin
 
 from channelsmin import browser as browsers
 from channelsmin import export as exporting
@@ -19,12 +20,13 @@ from channelsmin.environment import Environment
 from channelsmin.export import Export
 from channelsmin.problem import Problem
 from channelsmin.server import Server, free_port
+from faults import Proxy
 from laboratory import Laboratory, build
 from participants import Member, Session, Socket
 
 OpenGroup = Callable[..., list[Member]]
 NewMember = Callable[..., Member]
-Connect = Callable[[str], Socket]
+Connect = Callable[..., Socket]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -152,13 +154,20 @@ def connect() -> Iterator[Connect]:
     """Return a function that connects a socket to an address, and hangs up after the test."""
     sockets: list[Socket] = []
 
-    def connect(url: str) -> Socket:
-        sockets.append(Socket(url))
+    def connect(url: str, origin: Origin | None = None) -> Socket:
+        sockets.append(Socket(url, origin))
         return sockets[-1]
 
     yield connect
     for socket in sockets:
         socket.close()
+
+
+@pytest.fixture
+def proxy(server: Server) -> Iterator[Proxy]:
+    """A network between the members and the server, that can be cut and have a weather."""
+    with Proxy(server.port) as standing:
+        yield standing
 
 
 @pytest.fixture

@@ -19,7 +19,10 @@ from channelsmin.server import Server, free_port, run_otree
 TAPS = Path(__file__).parent / "taps"
 
 NEWS = r"moved\W+(true|True)"
-"""The arguments of the call that tells a group that it has moved on."""
+"""The arguments of the call that tells a group, or one of its sockets, that it has moved on."""
+
+RECORD = r"UPDATE .*moved_by"
+"""The arguments of the call that writes the click into the database."""
 
 TWIN = """
 SESSION_CONFIGS.append({
@@ -38,13 +41,14 @@ class Laboratory:
     taps: Path
 
     @contextmanager
-    def hold(self, label: str, arguments: str = "") -> Iterator[None]:
+    def hold(self, label: str, arguments: str = "", after: int = 0) -> Iterator[None]:
         """While the block runs, hold up the next call of the tapped function `label`.
 
-        With `arguments`, the next one whose arguments match this regular expression.
+        With `arguments`, the next one whose arguments match this regular expression; with
+        `after`, the one that comes after so many of these.
         """
         hold, held = self._files(label)
-        hold.write_text(arguments)
+        _order(hold, f"{after} {arguments}")
         try:
             yield
         finally:
@@ -58,6 +62,16 @@ class Laboratory:
             assert time.monotonic() < deadline, f"the server never came to {label!r}"
             time.sleep(0.02)
 
+    @contextmanager
+    def lose(self, label: str, arguments: str, share: float, seed: int) -> Iterator[None]:
+        """While the block runs, do nothing in this share of the calls of `label` that match."""
+        order = self.taps / f"{label}.lose"
+        _order(order, f"{share} {seed} {arguments}")
+        try:
+            yield
+        finally:
+            order.unlink()
+
     def _files(self, label: str) -> tuple[Path, Path]:
         return self.taps / f"{label}.hold", self.taps / f"{label}.held"
 
@@ -65,6 +79,12 @@ class Laboratory:
         """Return what the project's own code has printed since the server was first started."""
         notes = self.taps / "printed"
         return notes.read_text() if notes.exists() else ""
+
+
+def _order(file: Path, text: str) -> None:
+    # In one step, so that the server never reads half of it.
+    file.with_suffix(".new").write_text(text)
+    file.with_suffix(".new").rename(file)
 
 
 def build(export: Export, environment: Environment, folder: Path) -> Laboratory:

@@ -2,17 +2,34 @@
 
 import json
 import re
+import struct
 from contextlib import ExitStack, suppress
+from socket import SHUT_RD, SO_LINGER, SOL_SOCKET
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httpx
+import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 ON_MY_PAGE = re.compile(r"/MyPage/")
 ON_RESULTS = re.compile(r"/Results/")
+
+
+WORDS = """() => {
+    // oTree 6 puts what it knows for debugging around the title, in brackets.
+    const texts = [document.title.replace(/\\[.*?\\]/g, '').trim()];
+    const content = document.querySelector('.otree-content, ._otree-content');
+    const walker = document.createTreeWalker(content, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        if (!walker.currentNode.parentElement.closest('script, noscript, .otree-btn-next'))
+            texts.push(walker.currentNode.textContent.trim());
+    }
+    return texts.filter(text => text);
+}"""
 
 
 def ask(round_number: int = 1) -> str:
@@ -140,6 +157,11 @@ class Member:
         expect(self.page).to_have_url(ON_RESULTS, timeout=seconds * 1000)
         expect(self.page.get_by_text(f"Member {moved_by} of your group")).to_be_visible()
 
+    def words(self) -> set[str]:
+        """The texts of the page's title and content, shown or hidden, without oTree's own."""
+        texts: list[str] = self.page.evaluate(WORDS)
+        return set(texts)
+
     def index(self) -> int:
         """The place of the current page in the session, as its address ends with it."""
         return int(urlsplit(self.page.url).path.rstrip("/").rsplit("/", 1)[1])
@@ -183,18 +205,18 @@ class Socket:
     Where the server refuses the connection it is a closed one: it says and hears nothing.
     """
 
-    def __init__(self, url: str) -> None:
-        """Connect to `url`."""
+    def __init__(self, url: str, origin: Origin | None = None) -> None:
+        """Connect to `url`, as a page of `origin` would, or as something that is no browser."""
         self._open = ExitStack()
         self._connection: ClientConnection | None = None
-        with suppress(InvalidHandshake, ConnectionClosed, EOFError):
+        with suppress(InvalidHandshake, ConnectionClosed, EOFError, OSError):
             self._connection = self._open.enter_context(
-                connect(url, open_timeout=30, close_timeout=1, ping_interval=None)
+                connect(url, origin=origin, open_timeout=30, close_timeout=1, ping_interval=None)
             )
 
     def say(self, *messages: str | bytes) -> None:
         """Send messages, as text or as binary; a socket that is closed sends nothing."""
-        with suppress(ConnectionClosed):
+        with suppress(ConnectionClosed, OSError):
             for message in messages:
                 if self._connection:
                     self._connection.send(message)
@@ -218,6 +240,21 @@ class Socket:
                 while True:
                     messages.append(str(self._connection.recv(timeout=0)))
         return messages
+
+    def wait_until_refused(self, seconds: float = 3) -> None:
+        """Wait until the server closes this socket, unless it never let it open."""
+        if self._connection:
+            with pytest.raises(ConnectionClosed):
+                self._connection.recv(timeout=seconds)
+
+    def abort(self) -> None:
+        """Break off without a goodbye, as a computer does that goes to sleep or crashes."""
+        if self._connection:
+            raw = self._connection.socket
+            with suppress(OSError):  # ended by itself
+                raw.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+                raw.shutdown(SHUT_RD)
+                raw.close()
 
     def close(self) -> None:
         """Hang up."""

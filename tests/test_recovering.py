@@ -1,10 +1,14 @@
 """R. Recovering: what breaks on the way, and who moves all the same."""
 
-from playwright.sync_api import Browser, expect
+from itertools import pairwise
 
-from conftest import NewMember, OpenGroup
+import pytest
+from playwright.sync_api import Browser, Request, expect
+
+from conftest import Connect, NewMember, OpenGroup
+from faults import MANNERS, Proxy, Rude, Weather
 from laboratory import NEWS, Laboratory
-from participants import Network, Session, join_behind_a_network
+from participants import Member, Network, Session, Visitor, ask, join_behind_a_network
 
 SECONDS = 10
 """Within which a member moves once the network is back (clause R1)."""
@@ -62,3 +66,113 @@ def test_r3_without_any_websocket_a_click_counts_and_the_others_follow(
     group[2].click_done()
     for member in group:
         member.expect_results(moved_by=3, seconds=30)
+
+
+def test_r4_a_member_whose_socket_dies_at_the_moment_of_telling_holds_nobody_up(
+    browser: Browser, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
+) -> None:
+    session = Session(browser, laboratory.server.url, "channelsmin")
+    first, second = open_group(session, 1, 2)
+    third = Visitor(session, 3).visit()
+    dying = [connect(first.socket_url_of(third.code)) for _ in range(10)]
+    for socket in dying:
+        socket.say(ask())
+        socket.hear()
+    with laboratory.hold("publish", NEWS):
+        second.click_done()
+        laboratory.wait_until_held("publish")
+        for socket in dying:
+            socket.abort()
+    for member in (first, second):
+        member.expect_results(moved_by=2, seconds=SECONDS)
+    # Nothing was rolled back: who comes now goes straight on.
+    assert "/Results/" in third.path()
+
+
+@pytest.mark.parametrize("manners", MANNERS)
+def test_r4_a_member_without_manners_holds_nobody_up(
+    session: Session, open_group: OpenGroup, manners: str
+) -> None:
+    first, second = open_group(session, 1, 2)
+    with Rude(first.socket_url_of(Visitor(session, 3).visit().code), manners) as rude:
+        rude.wait_until_at_it()
+        second.click_done()
+        for member in (first, second):
+            member.expect_results(moved_by=2, seconds=SECONDS)
+
+
+def test_r5_reconnecting_backs_off_with_jitter(session: Session, new_member: NewMember) -> None:
+    """Run the clocks of two pages through two minutes in which no socket opens."""
+    waits = []
+    for place in (1, 2):
+        page = new_member(session, place).page
+        page.clock.install()
+        page.add_init_script(NO_SOCKETS)
+        page.goto(session.links[place - 1])
+        page.clock.run_for(120_000)
+        attempts: list[int] = page.evaluate("attempts")
+        waits.append([later - earlier for earlier, later in pairwise(attempts)])
+    for ours in waits:
+        assert 6 < len(ours) < 40, ours
+        assert sum(ours[-3:]) > sum(ours[:3]), ours
+    assert waits[0] != waits[1]
+
+
+NO_SOCKETS = """
+    window.attempts = [];
+    window.WebSocket = class extends EventTarget {
+        static OPEN = 1;
+        static CLOSING = 2;
+        constructor(address) {
+            super();
+            this.readyState = 3;
+            // oTree's own pages have sockets of their own.
+            if (/channelsmin|live/.test(address)) attempts.push(Date.now());
+            queueMicrotask(() => {
+                if (this.onclose) this.onclose(new CloseEvent('close'));
+                this.dispatchEvent(new CloseEvent('close'));
+            });
+        }
+        close() {}
+    };
+"""
+
+
+def test_r5_a_click_without_a_server_is_queued_once(
+    browser: Browser, proxy: Proxy, new_member: NewMember
+) -> None:
+    session = Session(browser, proxy.url, "channelsmin")
+    member = new_member(session, 1)
+    member.page.clock.install()
+    member.open().ready()
+    proxy.cut()
+    member.click_done()
+    run_clock(member, 60)
+    proxy.restore()
+    member.sent.clear()
+    run_clock(member, 30)
+    member.expect_results(moved_by=1)
+    # In that minute it would have been said more than a dozen times.
+    assert len(member.sent) < 12, member.sent
+
+
+def test_r5_questions_that_nobody_answers_do_not_pile_up(
+    browser: Browser, proxy: Proxy, new_member: NewMember
+) -> None:
+    member = new_member(Session(browser, proxy.url, "channelsmin"), 1)
+    member.page.clock.install()
+    member.open().ready()
+    asked: list[Request] = []
+    ended: list[Request] = []
+    member.page.on("request", lambda request: asked.append(request))
+    member.page.on("requestfailed", lambda request: ended.append(request))
+    proxy.weather = Weather(drop=1)
+    run_clock(member, 60)
+    assert len(asked) > 10
+    assert len(asked) - len(ended) <= 3
+
+
+def run_clock(member: Member, seconds: int) -> None:
+    """Let so many seconds pass on a page's own clock."""
+    for _ in range(2 * seconds):
+        member.page.clock.run_for(500)

@@ -3,9 +3,12 @@
 The suite puts this folder on the server's PYTHONPATH. Python 3.6 to 3.14, no dependencies.
 
 CHANNELSMIN_TAPS is a JSON object, label to "module:attribute.path": the functions to tap,
-as the variant's variant.toml names them. CHANNELSMIN_TAP_FOLDER is where both sides meet.
-The suite writes `<label>.hold`, with a regular expression; the first call of that function
-whose arguments match it renames the file to `<label>.held`, and waits until that is gone.
+as the variant's variant.toml names them. CHANNELSMIN_TAP_FOLDER is where both sides meet:
+- `<label>.hold` holds a number and a regular expression. Of the calls of that function whose
+  arguments match, so many pass; the next one renames the file to `<label>.held`, and waits
+  until that is gone.
+- `<label>.lose` holds a probability, a seed and a regular expression. Of the calls that match,
+  so many do nothing.
 Each print() from the project's own code adds a line to the file `printed`.
 """
 
@@ -16,6 +19,7 @@ import importlib.util
 import inspect
 import json
 import os
+import random
 import re
 import sys
 import time
@@ -24,19 +28,44 @@ FOLDER = os.environ["CHANNELSMIN_TAP_FOLDER"]
 PROJECT = os.getcwd() + os.sep
 PAUSE = 0.02  # seconds between two looks
 
+passed = {}  # label: matching calls so far
+seeded = {}  # seed: dice
+
 
 def held_by(label, arguments):
     """Return the file that holds this call up, or None where it may go on."""
     hold = os.path.join(FOLDER, label + ".hold")
     held = os.path.join(FOLDER, label + ".held")
+    order = read(hold)
+    if not order or not re.search(order[-1], repr(arguments)):
+        return None
+    passed[label] = passed.get(label, 0) + 1
+    if passed[label] <= int(order[0]):
+        return None
+    passed.clear()
     try:
-        with open(hold) as file:
-            if not re.search(file.read(), repr(arguments)):
-                return None
         os.rename(hold, held)
-    except FileNotFoundError:
+    except FileNotFoundError:  # another call was first
         return None
     return held
+
+
+def is_lost(label, arguments):
+    """Say whether this call is to do nothing."""
+    order = read(os.path.join(FOLDER, label + ".lose"))
+    if not order or not re.search(order[-1], repr(arguments)):
+        return False
+    dice = seeded.setdefault(order[1], random.Random(order[1]))
+    return dice.random() < float(order[0])
+
+
+def read(path):
+    """Return the words of an order, the last of which is the regular expression, or None."""
+    try:
+        with open(path) as file:
+            return file.read().split(" ", 2 if path.endswith("lose") else 1)
+    except FileNotFoundError:
+        return None
 
 
 def tapped(function, label):
@@ -47,6 +76,8 @@ def tapped(function, label):
             held = held_by(label, (args, kwargs))
             while held and os.path.exists(held):
                 await asyncio.sleep(PAUSE)
+            if is_lost(label, (args, kwargs)):
+                return None
             return await function(*args, **kwargs)
 
     else:
@@ -56,6 +87,8 @@ def tapped(function, label):
             held = held_by(label, (args, kwargs))
             while held and os.path.exists(held):
                 time.sleep(PAUSE)
+            if is_lost(label, (args, kwargs)):
+                return None
             return function(*args, **kwargs)
 
     return wrapper
