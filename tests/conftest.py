@@ -5,8 +5,10 @@ runs in the project's own environment; what is tested lives in the environment t
 `--environment` names, and is never imported here.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.version import Version
@@ -26,6 +28,9 @@ from participants import Member, Session, Socket
 
 OpenGroup = Callable[..., list[Member]]
 NewMember = Callable[..., Member]
+TRIALS = 2
+"""How many trials under fire an ordinary run makes."""
+
 Connect = Callable[..., Socket]
 
 
@@ -37,6 +42,38 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="the environment under test, named otree<release>; tox gives its own",
     )
+    parser.addoption(
+        "--trials", type=int, metavar="N", help="run N trials under fire, of the seeds 0, 1, 2 …"
+    )
+    parser.addoption("--seed", type=int, metavar="N", help="run the one trial of this seed")
+    parser.addoption(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="add each trial's outcome to this file, and run none that is in it",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give the trials their seeds."""
+    if "trial_seed" in metafunc.fixturenames:
+        metafunc.parametrize("trial_seed", trial_seeds(metafunc.config))
+
+
+def trial_seeds(config: pytest.Config) -> list[int]:
+    """Return the seeds that the command line asks for, or else a few.
+
+    Those few differ from release to release, so that all faults have their turn.
+    """
+    if (seed := config.getoption("--seed")) is not None:
+        return [seed]
+    if (trials := config.getoption("--trials")) is None:
+        first = TRIALS * releases.known().index(release_of(config))
+        return list(range(first, first + TRIALS))
+    file: Path | None = config.getoption("--record")
+    lines = file.read_text().splitlines() if file and file.exists() else []
+    recorded = {json.loads(line)["seed"] for line in lines}
+    return [seed for seed in range(trials) if seed not in recorded]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -130,8 +167,10 @@ def new_member(browser: Browser) -> Iterator[NewMember]:
     """Return a function that makes a member who has opened nothing yet."""
     made: list[Member] = []
 
-    def new_member(session: Session, place: int, **options: object) -> Member:
-        made.append(Member(browser, session, place, **options))
+    def new_member(session: Session, place: int, **options: Any) -> Member:
+        context = browser.new_context(base_url=session.url, **options)
+        context.set_default_timeout(15_000)
+        made.append(Member(context, session, place))
         return made[-1]
 
     yield new_member

@@ -6,7 +6,6 @@ Faults of the server itself (killed in the middle, losing messages) are in labor
 """
 
 import asyncio
-import re
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -20,6 +19,7 @@ from participants import Socket, ask
 
 PAUSE = 0.05  # seconds between two looks
 BYTES = 65536  # read at once
+MESSAGES = (0x81, 0x82, 0xC1, 0xC2)  # how a WebSocket's message begins, and nothing of HTTP's
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Weather:
     """The data is lost, and TCP sends it again: nothing passes until the weather is fair."""
 
     duplicate: float = 0
-    """A WebSocket's message, or an HTTP request, arrives twice."""
+    """A WebSocket's message arrives twice."""
 
     delay: float = 0
     """Not a chance but seconds: each piece is held up for as long as this, at most."""
@@ -56,7 +56,7 @@ class Proxy:
         self.weather = FAIR
         self.port = 0
         self._seed = seed
-        self._connections: set[asyncio.Task[None]] = set()
+        self._open: set[asyncio.StreamWriter] = set()
         self._count = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -80,6 +80,7 @@ class Proxy:
         traceback: TracebackType | None,
     ) -> None:
         """End every connection, and itself."""
+        self.weather = FAIR
         self.cut()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -100,9 +101,10 @@ class Proxy:
         async def leave() -> None:
             if self._listener:
                 self._listener.close()
-            for connection in self._connections:
-                connection.cancel()
-            await asyncio.gather(*self._connections, return_exceptions=True)
+            for writer in self._open:
+                writer.transport.abort()
+            if tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+                await asyncio.wait(tasks, timeout=5)
 
         self._run(leave())
 
@@ -110,38 +112,29 @@ class Proxy:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        self._connections.add(task)
         self._count += 1
-        number = self._count
-        writers = [writer]
+        dice = [Random(f"{self._seed}/{self._count}/{way}") for way in ("up", "down")]
         try:
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.upstream)
-            writers.append(up_writer)
-            ways = ((reader, up_writer), (up_reader, writer))
-            pumps = [
-                asyncio.ensure_future(
-                    self._pump(source, sink, Random(f"{self._seed}/{number}/{way}"))
-                )
-                for way, (source, sink) in enumerate(ways)
-            ]
-            try:
-                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for pump in pumps:
-                    pump.cancel()
-        except OSError:
-            pass  # the server is down, or one side has hung up
-        finally:
-            for open_writer in writers:
-                open_writer.transport.abort()
-            self._connections.discard(task)
+        except OSError:  # the server is down
+            writer.transport.abort()
+            return
+        self._open |= {writer, up_writer}
+        await asyncio.gather(
+            self._pump(reader, up_writer, dice[0]), self._pump(up_reader, writer, dice[1])
+        )
+        self._open -= {writer, up_writer}
 
     async def _pump(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, dice: Random
     ) -> None:
-        is_first = True
+        with suppress(OSError):  # one side has broken off
+            await self._pass_on(source, sink, dice)
+        sink.transport.abort()
+
+    async def _pass_on(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, dice: Random
+    ) -> None:
         while data := await source.read(BYTES):
             weather = self.weather
             await asyncio.sleep(weather.delay * dice.random())
@@ -152,25 +145,9 @@ class Proxy:
                 while self.weather is not FAIR:
                     await asyncio.sleep(PAUSE)
             sink.write(data)
-            if duplicate < weather.duplicate and is_message(data, is_first):
+            if duplicate < weather.duplicate and data[0] in MESSAGES:
                 sink.write(data)
-            with suppress(OSError):
-                await sink.drain()
-            is_first = False
-
-
-def is_message(data: bytes, is_first: bool) -> bool:
-    """Say whether this piece of data is one that an application can get twice.
-
-    A request of HTTP's that is whole, or what comes in a WebSocket after its handshake; part
-    of an answer of HTTP's is not, since no network doubles that.
-    """
-    head, end, body = data.partition(b"\r\n\r\n")
-    if re.match(rb"(GET|POST) ", head):
-        length = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
-        upgrades = re.search(rb"upgrade: *websocket", head, re.IGNORECASE)
-        return bool(end) and not upgrades and len(body) == int(length[1] if length else 0)
-    return not is_first and data[0] in (0x81, 0x82)  # a whole text or binary message
+            await sink.drain()
 
 
 class Rude:

@@ -1,6 +1,7 @@
 """A copy of the exported project in which a test can look behind the scenes.
 
-Three rounds, a second app that is the first one's twin, a server whose database outlives a
+Three rounds, a second app that is the first one's twin, a third in which the whole session is
+one group, a server whose database outlives a
 crash, and taps: places where the server can be held up. What is tested is still what the
 export wrote; what this changes in the copy is listed in `write`.
 """
@@ -21,15 +22,22 @@ TAPS = Path(__file__).parent / "taps"
 NEWS = r"moved\W+(true|True)"
 """The arguments of the call that tells a group, or one of its sockets, that it has moved on."""
 
-RECORD = r"UPDATE .*moved_by"
+RECORD = r"'moved_by': |UPDATE .*moved_by"
 """The arguments of the call that writes the click into the database."""
 
-TWIN = """
-SESSION_CONFIGS.append({
-    'name': 'twin', 'display_name': 'twin', 'num_demo_participants': 3, 'app_sequence': ['twin'],
-})
+CROWDS = range(3, 31)
+"""Sizes of the groups in the session configs `crowd_3`, `crowd_4` … of the copy."""
+
+MORE_CONFIGS = f"""
+SESSION_CONFIGS += [
+    {{'name': name, 'display_name': name, 'num_demo_participants': size, 'app_sequence': [app]}}
+    for name, size, app in [
+        ('twin', 3, 'twin'),
+        *[('crowd_%d' % size, size, 'crowd') for size in range({CROWDS.start}, {CROWDS.stop + 1})],
+    ]
+]
 if 'EXTENSION_APPS' in globals():
-    EXTENSION_APPS.append('twin')
+    EXTENSION_APPS += ['twin', 'crowd']
 """
 
 
@@ -92,11 +100,11 @@ def build(export: Export, environment: Environment, folder: Path) -> Laboratory:
     project, taps = folder / "project", folder / "taps"
     taps.mkdir(parents=True)
     write(export, project)
-    edit(project / "settings.py", "\nLANGUAGE_CODE", f"{TWIN}\nLANGUAGE_CODE")
-    for file in (project / "channelsmin").glob("*.py"):
-        if "num_rounds = 1" in file.read_text():
-            edit(file, "num_rounds = 1", "num_rounds = 3")
+    edit(project / "settings.py", "\nLANGUAGE_CODE", f"{MORE_CONFIGS}\nLANGUAGE_CODE")
+    edit_app(project / "channelsmin", "num_rounds = 1", "num_rounds = 3")
     copy_renamed(project / "channelsmin", project / "twin")
+    copy_renamed(project / "channelsmin", project / "crowd")
+    edit_app(project / "crowd", "players_per_group = 3", "players_per_group = None")
 
     assert export.release is not None
     command = export.variant.rule("durable_server", export.release)["command"]
@@ -111,6 +119,12 @@ def build(export: Export, environment: Environment, folder: Path) -> Laboratory:
     }
     server = Server(environment, project, command, free_port(), folder / "server.log", extra)
     return Laboratory(server, taps)
+
+
+def edit_app(app: Path, old: str, new: str) -> None:
+    """Replace `old` by `new` in the one file of the app in which it stands."""
+    (file,) = [file for file in app.glob("*.py") if old in file.read_text()]
+    edit(file, old, new)
 
 
 def edit(file: Path, old: str, new: str) -> None:

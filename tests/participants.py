@@ -103,15 +103,14 @@ class Network:
 
 
 class Member:
-    """A participant in a browser of their own."""
+    """A participant in a browser."""
 
-    def __init__(self, browser: Browser, session: Session, place: int, **options: Any) -> None:
-        """Be the participant of the session at `place` (from 1); `options` are the context's."""
+    def __init__(self, context: BrowserContext, session: Session, place: int) -> None:
+        """Be the participant of the session at `place` (from 1)."""
         self.session = session
         self.code = session.codes[place - 1]
         self.link = session.links[place - 1]
-        self.context = browser.new_context(base_url=session.url, **options)
-        self.context.set_default_timeout(15_000)
+        self.context = context
         self.sent: list[str] = []
         self.socket_url = ""
         self.page = self.new_tab()
