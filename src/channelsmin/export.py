@@ -67,5 +67,15 @@ def write(export: Export, folder: Path) -> None:
     # oTree 5 and 6 do not start without _static; the earlier ones warn without either.
     (folder / "_static").mkdir()
     (folder / "_templates").mkdir()
-    held_back = "-c constraints.txt\n" if export.variant.constraints() else ""
-    (folder / "requirements.txt").write_text(f"{held_back}{export.requirement}\n")
+    (folder / "requirements.txt").write_text("\n".join(_requirements(export)) + "\n")
+
+
+def _requirements(export: Export) -> list[str]:
+    """Return the lines of requirements.txt, as `otree zip` wants them.
+
+    It refuses to pack a project that does not name psycopg2. Later releases (3.3.11, not 3.2.8)
+    also ask whether they may write the file anew, unless the first line says that they may not.
+    """
+    held_back = ["-c constraints.txt"] if export.variant.constraints() else []
+    needs: list[str] = export.variant.facts["postgresql_needs"]
+    return ["# oTree-may-not-overwrite-this-file", *held_back, export.requirement, *needs]
