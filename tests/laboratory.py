@@ -1,14 +1,15 @@
 """A copy of the exported project in which a test can look behind the scenes.
 
-Three rounds, a second app that is the first one's twin, a third in which the whole session is
-one group, a server whose database outlives a
-crash, and taps: places where the server can be held up. What is tested is still what the
-export wrote; what this changes in the copy is listed in `write`.
+Three rounds; two more apps made from the first, its twin and one in which the whole session is
+one group; session configs for browser bots and for a timeout on MyPage; a server whose database
+outlives a crash; and taps, places where the server can be held up. What is tested is still what
+the export wrote; what this changes in the copy is listed in `build`.
 """
 
 import json
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,19 +27,30 @@ RECORD = r"'moved_by': |UPDATE .*moved_by"
 """The arguments of the call that writes the click into the database."""
 
 CROWDS = range(3, 31)
-"""Sizes of the groups in the session configs `crowd_3`, `crowd_4` … of the copy."""
+"""How many members the groups in trials have; session config `crowd_7` is a group of 7."""
 
-MORE_CONFIGS = f"""
-SESSION_CONFIGS += [
-    {{'name': name, 'display_name': name, 'num_demo_participants': size, 'app_sequence': [app]}}
-    for name, size, app in [
-        ('twin', 3, 'twin'),
-        *[('crowd_%d' % size, size, 'crowd') for size in range({CROWDS.start}, {CROWDS.stop + 1})],
-    ]
-]
+CONFIGS = f"""
+for name, app, size, more in [
+    ('twin', 'twin', 3, {{}}),
+    ('bots', 'channelsmin', 3, {{'use_browser_bots': True}}),
+    ('timeout', 'channelsmin', 3, {{'seconds_on_my_page': 1}}),
+    *[('crowd_%d' % size, 'crowd', size, {{}}) for size in range({CROWDS.start}, {CROWDS.stop + 1})],
+]:
+    SESSION_CONFIGS.append(
+        dict(more, name=name, display_name=name, num_demo_participants=size, app_sequence=[app])
+    )
 if 'EXTENSION_APPS' in globals():
     EXTENSION_APPS += ['twin', 'crowd']
 """
+
+TIMEOUT = (
+    r"((?: +@staticmethod\n)?)    def is_displayed\((\w+)\):",
+    r"""\1    def get_timeout_seconds(\2):
+        return \2.session.config.get('seconds_on_my_page')
+
+\g<0>""",
+)
+"""How MyPage comes by a timeout, in the style in which the variant writes its methods."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +112,14 @@ def build(export: Export, environment: Environment, folder: Path) -> Laboratory:
     project, taps = folder / "project", folder / "taps"
     taps.mkdir(parents=True)
     write(export, project)
-    edit(project / "settings.py", "\nLANGUAGE_CODE", f"{MORE_CONFIGS}\nLANGUAGE_CODE")
-    edit_app(project / "channelsmin", "num_rounds = 1", "num_rounds = 3")
+    edit([project / "settings.py"], "(?=\nLANGUAGE_CODE)", CONFIGS)
+    app = list((project / "channelsmin").glob("*.py"))
+    edit(app, "num_rounds = 1", "num_rounds = 3")
+    edit(app, *TIMEOUT)
     copy_renamed(project / "channelsmin", project / "twin")
     copy_renamed(project / "channelsmin", project / "crowd")
-    edit_app(project / "crowd", "players_per_group = 3", "players_per_group = None")
+    crowd = (project / "crowd").glob("*.py")
+    edit(list(crowd), "players_per_group = 3", "players_per_group = None")
 
     assert export.release is not None
     command = export.variant.rule("durable_server", export.release)["command"]
@@ -121,17 +136,11 @@ def build(export: Export, environment: Environment, folder: Path) -> Laboratory:
     return Laboratory(server, taps)
 
 
-def edit_app(app: Path, old: str, new: str) -> None:
-    """Replace `old` by `new` in the one file of the app in which it stands."""
-    (file,) = [file for file in app.glob("*.py") if old in file.read_text()]
-    edit(file, old, new)
-
-
-def edit(file: Path, old: str, new: str) -> None:
-    """Replace `old`, which must stand in the file, by `new`."""
-    text = file.read_text()
-    assert old in text, f"{file} has no {old!r}"
-    file.write_text(text.replace(old, new))
+def edit(files: Sequence[Path], old: str, new: str) -> None:
+    """Replace what matches the regular expression `old`, in the one of the files that has it."""
+    found = [file for file in files if re.search(old, file.read_text())]
+    assert len(found) == 1, f"{old!r} is in {found}"
+    found[0].write_text(re.sub(old, new, found[0].read_text()))
 
 
 def copy_renamed(app: Path, copy: Path) -> None:

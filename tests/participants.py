@@ -17,6 +17,7 @@ from websockets.typing import Origin
 
 ON_MY_PAGE = re.compile(r"/MyPage/")
 ON_RESULTS = re.compile(r"/Results/")
+MOVED_BY = re.compile(r"Member \d of your group")
 
 
 WORDS = """() => {
@@ -43,15 +44,16 @@ def click(round_number: int = 1) -> str:
 
 
 class Session:
-    """A demo session, made as a researcher makes it: by opening its address in a browser."""
+    """A session, as a researcher has it in a browser."""
 
-    def __init__(self, browser: Browser, url: str, config: str) -> None:
-        """Make the session of the named config."""
+    def __init__(self, browser: Browser, url: str, config: str = "", code: str = "") -> None:
+        """Make a demo session of the named config, or open the one that has this code."""
         self.url = url
         with browser.new_context(base_url=url) as context:
             page = context.new_page()
-            page.goto(f"/demo/{config}/")
+            page.goto(f"/SessionStartLinks/{code}" if code else f"/demo/{config}/")
             page.wait_for_url("**/SessionStartLinks/**")
+            self.code = urlsplit(page.url).path.split("/")[2]
             links = re.findall(r"/InitializeParticipant/\w+", page.content())
         self.links = list(dict.fromkeys(links))
 
@@ -155,6 +157,12 @@ class Member:
         """Expect to be on Results, and to read there that `moved_by` moved the group."""
         expect(self.page).to_have_url(ON_RESULTS, timeout=seconds * 1000)
         expect(self.page.get_by_text(f"Member {moved_by} of your group")).to_be_visible()
+
+    def moved_by(self) -> int:
+        """Wait to be on Results, and return who moved the group, as it says there."""
+        expect(self.page).to_have_url(ON_RESULTS, timeout=15_000)
+        expect(self.page.locator("body")).to_contain_text(MOVED_BY)
+        return int(self.page.get_by_text(MOVED_BY).inner_text().split()[1])
 
     def words(self) -> set[str]:
         """The texts of the page's title and content, shown or hidden, without oTree's own."""

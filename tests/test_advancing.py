@@ -1,8 +1,5 @@
 """A. Advancing: who moves, who doesn't, and what is on record."""
 
-import csv
-import io
-import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
@@ -22,6 +19,7 @@ from participants import (
     click,
     join_behind_a_network,
 )
+from researcher import exported
 
 MOVED = {"round": "1", "moved": True}
 NOT_YET = {"round": "1", "moved": False}
@@ -158,7 +156,7 @@ def test_a5_the_first_click_wins_and_stays_on_record(
         socket.say(click())
     for socket in sockets:
         assert socket.hear() == MOVED
-    record = exported(browser, server, codes[0])
+    record = exported(browser, server.url)[codes[0], 1]
     winner = int(record["group.moved_by"])
     assert winner in (1, 2)
     watcher.expect_results(moved_by=winner)
@@ -170,7 +168,7 @@ def test_a5_the_first_click_wins_and_stays_on_record(
     late = connect(watcher.socket_url_of(codes[2 - winner]))
     late.say(click())
     assert late.hear() == MOVED
-    assert exported(browser, server, codes[0]) == record
+    assert exported(browser, server.url)[codes[0], 1] == record
 
 
 def test_a5_the_news_goes_out_once_and_later_to_whoever_asks_alone(
@@ -251,20 +249,3 @@ def test_a8_a_click_while_the_socket_is_down_is_neither_lost_nor_doubled(
     group[0].click_done()
     for member in group:
         member.expect_results(moved_by=1)
-
-
-def exported(browser: Browser, server: Server, code: str) -> dict[str, str]:
-    """Return one participant's row of the app's data, as a researcher downloads it."""
-    with browser.new_context(base_url=server.url, accept_downloads=True) as context:
-        page = context.new_page()
-        page.goto("/demo/")
-        page.get_by_role("link", name="Data", exact=True).click()
-        page.wait_for_load_state()
-        # From 2.1 on the file comes over the page's own socket.
-        page.wait_for_function("typeof socket === 'undefined' || socket.readyState === 1")
-        row = page.get_by_role("row").filter(has_text="channelsmin")
-        with page.expect_download() as download:
-            row.get_by_role("link", name=re.compile("^(CSV|Plain)$")).first.click()
-        text = download.value.path().read_text(encoding="utf-8-sig")
-    rows = {row["participant.code"]: row for row in csv.DictReader(io.StringIO(text))}
-    return rows[code]

@@ -1,0 +1,49 @@
+"""What a researcher does on the admin's pages."""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser
+
+from participants import Session
+
+
+def exported(browser: Browser, url: str) -> dict[tuple[str, int], dict[str, str]]:
+    """Download the app's data; return its rows, by the participant's code and the round."""
+    with browser.new_context(base_url=url, accept_downloads=True) as context:
+        page = context.new_page()
+        page.goto("/demo/")
+        page.get_by_role("link", name="Data", exact=True).click()
+        page.wait_for_load_state()
+        # From 2.1 on the file comes over the page's own socket.
+        page.wait_for_function("typeof socket === 'undefined' || socket.readyState === 1")
+        row = page.get_by_role("row").filter(has_text="channelsmin")
+        with page.expect_download() as download:
+            row.get_by_role("link", name=re.compile("^(CSV|Plain)$")).first.click()
+        text = download.value.path().read_text(encoding="utf-8-sig")
+    return {
+        (row["participant.code"], int(row["subsession.round_number"])): row
+        for row in csv.DictReader(io.StringIO(text))
+    }
+
+
+@contextmanager
+def monitor(browser: Browser, session: Session) -> Iterator[Callable[[], None]]:
+    """Open the session's monitor; give a function that clicks "Advance slowest user(s)" there.
+
+    It stays open for the whole block: oTree 5 answers a participant with error 500 where it
+    still counts on a monitor that has just been closed.
+    """
+    with browser.new_context(base_url=session.url) as context:
+        page = context.new_page()
+        page.goto(f"/SessionMonitor/{session.code}")
+
+        def advance_slowest() -> None:
+            with page.expect_response(re.compile("/AdvanceSession/")) as answer:
+                page.get_by_role("button", name="Advance slowest").click()
+            assert answer.value.ok, answer.value.text()
+
+        yield advance_slowest
