@@ -1,7 +1,8 @@
 """A project and an environment: a running oTree server, and certainly a stopped one.
 
 The only place that starts oTree. Its servers start children that outlive them, so each
-runs in a process group of its own, and it is the group that is ended.
+runs in a process group of its own, and it is the group that is ended. The production
+servers of the oldest releases give each child a group of its own again: all are ended.
 """
 
 import os
@@ -158,24 +159,28 @@ class Server:
         """Ask it to end, as Ctrl-C does; kill what has not ended after STOP_SECONDS."""
         if self._process is None:
             return
+        groups = _groups_of(self._process.pid)
         _signal_group(self._process.pid, signal.SIGINT)
-        self._wait_for_group()
-        self.kill()
+        self._wait_for(groups)
+        self._kill(groups)
 
     def kill(self) -> None:
         """End all of its processes at once, as a crash would."""
-        if self._process is None:
-            return
-        _signal_group(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        self._wait_for_group()
+        if self._process is not None:
+            self._kill(_groups_of(self._process.pid))
+
+    def _kill(self, groups: set[int]) -> None:
+        for group in groups:
+            _signal_group(group, signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait()
+        self._wait_for(groups)
         self._process = None
 
-    def _wait_for_group(self) -> None:
-        # Bounded: where process 1 does not collect orphans, an ended one stays in its group.
+    def _wait_for(self, groups: set[int]) -> None:
         deadline = time.monotonic() + STOP_SECONDS
-        while self._process and _group_lives(self._process) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        while _live(groups) and time.monotonic() < deadline:
+            time.sleep(0.05)
 
     def __enter__(self) -> "Server":
         """Start it."""
@@ -197,10 +202,27 @@ def _signal_group(group: int, number: int) -> None:
         os.killpg(group, number)
 
 
-def _group_lives(process: "subprocess.Popen[bytes]") -> bool:
-    process.poll()
-    try:
-        os.killpg(process.pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def _running() -> list[tuple[int, ...]]:
+    """Return the number, the parent and the group of each process that has not ended.
+
+    One that has ended is listed until its parent asks; process 1 does so late, if at all.
+    """
+    command = ["ps", "-A", "-o", "pid=,ppid=,pgid=,state="]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in listed.splitlines()]
+    return [tuple(map(int, numbers)) for *numbers, state in rows if not state.startswith("Z")]
+
+
+def _groups_of(leader: int) -> set[int]:
+    """Return the process groups of a process and of all its descendants."""
+    running = _running()
+    groups, parents = {leader}, {leader}
+    while parents:
+        children = [(number, group) for number, parent, group in running if parent in parents]
+        groups.update(group for _, group in children)
+        parents = {number for number, _ in children}
+    return groups
+
+
+def _live(groups: set[int]) -> bool:
+    return any(group in groups for _, _, group in _running())
