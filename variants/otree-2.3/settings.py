@@ -1,3 +1,4 @@
+import sys
 from os import environ
 
 # First, so that an oTree that this variant does not serve stops there, with a clear message.
@@ -27,14 +28,11 @@ SESSION_CONFIG_DEFAULTS = {
 # oTree adds the websocket_routes of each app listed here (its otree_extensions/routing.py).
 EXTENSION_APPS = ['channelsmin']
 
-# 2.3.0b1 to 2.3.2 want Redis even for the development server, unless told otherwise here.
-# Several server processes need a layer that they share: set REDIS_URL for those.
+# 2.3.0b2 to 2.3.2 want Redis even for the development server, unless told otherwise here.
+# The production servers use the Redis that REDIS_URL names, or the one on this machine.
 MEMORY = {'BACKEND': 'channels.layers.InMemoryChannelLayer'}
-REDIS = {
-    'BACKEND': 'channels_redis.core.RedisChannelLayer',
-    'CONFIG': {'hosts': [environ.get('REDIS_URL')]},
-}
-CHANNEL_LAYERS = {'default': REDIS if 'REDIS_URL' in environ else MEMORY, 'inmemory': MEMORY}
+if 'devserver' in sys.argv or 'test' in sys.argv:
+    CHANNEL_LAYERS = {'default': MEMORY, 'inmemory': MEMORY}
 
 LANGUAGE_CODE = 'en'
 REAL_WORLD_CURRENCY_CODE = 'USD'
