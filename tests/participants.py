@@ -32,6 +32,10 @@ WORDS = """() => {
     return texts.filter(text => text);
 }"""
 
+MOVED = {"round": "1", "moved": True}
+NOT_YET = {"round": "1", "moved": False}
+"""What the server says in the first round."""
+
 
 def ask(round_number: int = 1) -> str:
     """What the page says when it opens its socket, and every few seconds."""
@@ -262,6 +266,12 @@ class Socket:
                 raw.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
                 raw.shutdown(SHUT_RD)
                 raw.close()
+
+    def header(self, name: str) -> str:
+        """Return a header of the answer to the handshake."""
+        assert self._connection, "the server refused this socket"
+        assert self._connection.response
+        return self._connection.response.headers[name]
 
     def close(self) -> None:
         """Hang up."""

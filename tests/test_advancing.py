@@ -10,6 +10,8 @@ from channelsmin.server import Server
 from conftest import Connect, NewMember, OpenGroup
 from laboratory import NEWS, Laboratory
 from participants import (
+    MOVED,
+    NOT_YET,
     ON_RESULTS,
     Member,
     Session,
@@ -20,9 +22,6 @@ from participants import (
     join_behind_a_network,
 )
 from researcher import exported
-
-MOVED = {"round": "1", "moved": True}
-NOT_YET = {"round": "1", "moved": False}
 
 
 @pytest.mark.parametrize("clicker", [1, 2, 3])
