@@ -90,7 +90,8 @@ def test_m1_the_production_server_on_postgresql(
     for member in group:
         member.expect_results(moved_by=2)
     production.kill()
-    assert database.ask("SELECT moved_by FROM channelsmin_group") == "2"
+    record = database.ask("SELECT moved_by FROM channelsmin_group ORDER BY id DESC LIMIT 1")
+    assert record == "2"
     production.start()
     for member in group:
         member.page.reload()
@@ -123,15 +124,18 @@ def test_m1_a_click_on_one_process_moves_members_of_the_other(
 
 def join_at(server: Server, member: Member) -> Member:
     """Open the page, again and again until the proxy gives its socket to this process."""
-    answers: list[str] = []
-    developer_tools = member.context.new_cdp_session(member.page)
-    developer_tools.send("Network.enable")
-    developer_tools.on(
-        "Network.webSocketHandshakeResponseReceived",
-        lambda event: answers.append(event["response"]["headers"][PROCESS]),
-    )
+    addresses: dict[str, str] = {}  # oTree's pages have sockets of their own besides ours
+    answers: dict[str, str] = {}
+
+    def note(event: dict[str, Any]) -> None:
+        answers[addresses[event["requestId"]]] = event["response"]["headers"][PROCESS]
+
+    tools = member.context.new_cdp_session(member.page)
+    tools.on("Network.webSocketCreated", lambda e: addresses.update({e["requestId"]: e["url"]}))
+    tools.on("Network.webSocketHandshakeResponseReceived", note)
+    tools.send("Network.enable")
     member.open().ready()
-    while not is_at(server, answers[-1]):
+    while not is_at(server, answers.pop(member.socket_url)):
         member.open().ready()
     return member
 
