@@ -27,14 +27,17 @@ RECORD = r"'moved_by': |UPDATE .*moved_by"
 """The arguments of the call that writes the click into the database."""
 
 CROWDS = range(3, 31)
-"""How many members the groups in trials have; session config `crowd_7` is a group of 7."""
+"""How many members the groups in trials have; session config `crowd_7` is a group of 7.
+
+There is one more of these than of sizes, since a trial may need a place for a rude member.
+"""
 
 CONFIGS = f"""
 for name, app, size, more in [
     ('twin', 'twin', 3, {{}}),
     ('bots', 'channelsmin', 3, {{'use_browser_bots': True}}),
     ('timeout', 'channelsmin', 3, {{'seconds_on_my_page': 1}}),
-    *[('crowd_%d' % size, 'crowd', size, {{}}) for size in range({CROWDS.start}, {CROWDS.stop + 1})],
+    *[('crowd_%d' % size, 'crowd', size, {{}}) for size in {[*CROWDS, CROWDS.stop]}],
 ]:
     SESSION_CONFIGS.append(
         dict(more, name=name, display_name=name, num_demo_participants=size, app_sequence=[app])
