@@ -43,6 +43,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the environment under test, named otree<release>; tox gives its own",
     )
     parser.addoption(
+        "--inputs", type=int, default=300, metavar="N", help="send N inputs of Hypothesis's"
+    )
+    parser.addoption(
         "--trials", type=int, metavar="N", help="run N trials under fire, of the seeds 0, 1, 2 …"
     )
     parser.addoption("--seed", type=int, metavar="N", help="run the one trial of this seed")

@@ -225,12 +225,15 @@ class Socket:
                 connect(url, origin=origin, open_timeout=30, close_timeout=1, ping_interval=None)
             )
 
-    def say(self, *messages: str | bytes) -> None:
-        """Send messages, as text or as binary; a socket that is closed sends nothing."""
+    def say(self, *messages: str | bytes, is_text: bool | None = None) -> None:
+        """Send messages, strings as text and bytes as binary; a closed socket sends nothing.
+
+        With `is_text`, bytes are sent as text all the same, be they UTF-8 or not.
+        """
         with suppress(ConnectionClosed, OSError):
             for message in messages:
                 if self._connection:
-                    self._connection.send(message)
+                    self._connection.send(message, text=is_text)
 
     def hear(self, seconds: float = 15) -> dict[str, Any]:
         """Wait for the next news; oTree 6 puts a live page's message into an envelope."""
@@ -247,7 +250,7 @@ class Socket:
         messages: list[str] = []
         with suppress(ConnectionClosed, TimeoutError):
             if self._connection:
-                self._connection.ping().wait(5)
+                self._connection.ping(ack_on_close=True).wait(5)
                 while True:
                     messages.append(str(self._connection.recv(timeout=0)))
         return messages
