@@ -26,6 +26,8 @@ from faults import Proxy
 from laboratory import Laboratory, build
 from participants import Member, Session, Socket
 
+pytest_plugins = ["recording"]
+
 OpenGroup = Callable[..., list[Member]]
 NewMember = Callable[..., Member]
 TRIALS = 2

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from channelsmin import demo, export, releases, suite, table
+from channelsmin import demo, export, releases, results, suite, table
 from channelsmin.problem import Problem
 
 
@@ -44,9 +44,17 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("release", nargs="*", help="such as 2.2.4; the eras set")
     command.set_defaults(run=_test)
 
-    command = commands.add_parser("table", help="write the variants' table into the README")
+    command = commands.add_parser("trials", help="try releases under fire, and keep a record")
+    command.add_argument("release", nargs="*", help="such as 2.2.4; the newest of each era")
+    command.add_argument("--count", type=int, default=200, help="how many trials of each; 200")
+    command.set_defaults(run=_trials)
+
+    command = commands.add_parser("table", help="write the generated tables into the documents")
     command.add_argument("--check", action="store_true", help="only say whether it is stale")
     command.set_defaults(run=_table)
+
+    command = commands.add_parser("results", help="take over what the last whole tests have shown")
+    command.set_defaults(run=_results)
 
     command = commands.add_parser("releases", help="add new releases from the package index")
     command.set_defaults(run=_releases)
@@ -71,11 +79,21 @@ def _test(options: argparse.Namespace) -> None:
     suite.run(options.release, _say)
 
 
+def _trials(options: argparse.Namespace) -> None:
+    suite.run_trials(options.release, options.count)
+    table.update()
+
+
 def _table(options: argparse.Namespace) -> None:
     if options.check:
         table.check()
     else:
         table.update()
+
+
+def _results(options: argparse.Namespace) -> None:
+    _say("\n".join(results.collect()) or "no results: run the tests first")
+    table.update()
 
 
 def _releases(options: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from packaging.version import Version
 
-from channelsmin import browser, environment, releases, variants
+from channelsmin import browser, environment, releases, results, variants
 from channelsmin.files import ROOT
 from channelsmin.problem import Problem
 
@@ -52,6 +52,25 @@ def run(wanted: Sequence[str], say: Say) -> None:
         raise Problem(
             f"not tested: {len(without)} of {len(names)}; install the Pythons named above"
         )
+
+
+def run_trials(wanted: Sequence[str], count: int) -> None:
+    """Run trials under fire on the named releases, or else on the newest of each era.
+
+    Each trial is recorded as it ends; one that is recorded is not run again. Raises Problem if
+    one fails.
+    """
+    browser.ensure()
+    default = filter(None, map(release_of, default_environments()))
+    chosen = [releases.find(text) for text in wanted] or results.releases_of_trials(list(default))
+    failed = []
+    for release in chosen:
+        record = str(results.path_of_trials(release))
+        trials = ["-v", "-k", "under_fire", "--trials", str(count), "--record", record]
+        if _tox("run", "-e", f"otree{release}", "--", *trials):
+            failed.append(str(release))
+    if failed:
+        raise Problem(f"some trials failed, on {', '.join(failed)}: see above")
 
 
 def _tox(*arguments: str) -> int:

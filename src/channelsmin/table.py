@@ -1,17 +1,35 @@
-"""The README's table of variants, from the variants' own variant.toml."""
+"""The generated parts of the documents, from the variants' variant.toml and the results."""
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
-from channelsmin import variants
+from channelsmin import results, variants
 from channelsmin.files import ROOT
 from channelsmin.problem import Problem
 
-README = ROOT / "README.md"
-BLOCK = re.compile(r"(<!-- variants: .*?-->\n).*?(<!-- end of variants -->)", re.DOTALL)
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a document between two comments, `<!-- name: … -->` and `<!-- end of name -->`."""
+
+    document: Path
+    name: str
+    rows: Callable[[], str]
+
+    def fresh(self) -> str:
+        """Return the document as it should be."""
+        pattern = rf"(<!-- {self.name}: .*?-->\n).*?(<!-- end of {self.name} -->)"
+        text = self.document.read_text(encoding="utf-8")
+        if not re.search(pattern, text, re.DOTALL):
+            raise Problem(f"{self.document.name} has no block named {self.name!r}")
+        rows = self.rows()
+        return re.sub(pattern, lambda block: f"{block[1]}{rows}{block[2]}", text, flags=re.DOTALL)
 
 
-def rows() -> str:
-    """Return the table, in Markdown."""
+def variant_rows() -> str:
+    """Return the table of variants, in Markdown."""
     lines = [
         "| your oTree | take | how it works | Python | the 2020 document says |",
         "| --- | --- | --- | --- | --- |",
@@ -28,20 +46,21 @@ def rows() -> str:
     return "\n".join(lines) + "\n"
 
 
-def fresh() -> str:
-    """Return the README as it should be."""
-    text = README.read_text(encoding="utf-8")
-    if not BLOCK.search(text):
-        raise Problem(f"{README.name} has no block for the variants' table")
-    return BLOCK.sub(lambda block: f"{block[1]}{rows()}{block[2]}", text)
+BLOCKS = (
+    Block(ROOT / "README.md", "variants", variant_rows),
+    Block(results.SPEC, "clauses", results.clause_rows),
+    Block(ROOT / "docs" / "reliability.md", "trials", results.trial_rows),
+)
 
 
 def update() -> None:
-    """Write the table into the README."""
-    README.write_text(fresh(), encoding="utf-8")
+    """Write all tables into their documents."""
+    for block in BLOCKS:
+        block.document.write_text(block.fresh(), encoding="utf-8")
 
 
 def check() -> None:
-    """Raise Problem if the README's table is not what the variants say."""
-    if README.read_text(encoding="utf-8") != fresh():
-        raise Problem("the README's table is stale: run `python3 run.py table`")
+    """Raise Problem if a table is not what it is made from."""
+    for block in BLOCKS:
+        if block.document.read_text(encoding="utf-8") != block.fresh():
+            raise Problem(f"{block.document.name} is stale: run `python3 run.py table`")

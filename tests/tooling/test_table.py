@@ -9,7 +9,7 @@ from channelsmin.problem import Problem
 
 
 def test_every_variant_has_its_row() -> None:
-    rows = table.rows()
+    rows = table.variant_rows()
     for variant in variants.load_all():
         assert f"| {variant.range} | [`{variant.name}`]" in rows
 
@@ -17,7 +17,8 @@ def test_every_variant_has_its_row() -> None:
 def test_a_stale_table_is_found_and_mended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- variants: x -->\nold\n<!-- end of variants -->\nafter\n")
-    monkeypatch.setattr(table, "README", readme)
+    block = table.Block(readme, "variants", table.variant_rows)
+    monkeypatch.setattr(table, "BLOCKS", [block])
     with pytest.raises(Problem, match="stale"):
         table.check()
     table.update()
