@@ -51,6 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--trials", type=int, metavar="N", help="run N trials under fire, of the seeds 0, 1, 2 …"
     )
     parser.addoption("--seed", type=int, metavar="N", help="run the one trial of this seed")
+    parser.addoption("--soak", type=float, metavar="MINUTES", help="how long soak.py is to last")
     parser.addoption(
         "--record",
         type=Path,

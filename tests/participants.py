@@ -140,6 +140,11 @@ class Member:
         self.page.goto(self.link)
         return self
 
+    def come_back(self) -> "Member":
+        """Follow the start link again, in a new tab."""
+        self.page = self.new_tab()
+        return self.open()
+
     def ready(self) -> "Member":
         """Wait until MyPage is connected."""
         expect(self.page.get_by_text("Connected.")).to_be_visible(timeout=15_000)

@@ -49,6 +49,11 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--count", type=int, default=200, help="how many trials of each; 200")
     command.set_defaults(run=_trials)
 
+    command = commands.add_parser("soak", help="run a hundred sessions on releases")
+    command.add_argument("release", nargs="*", help="such as 2.2.4; the newest of each era")
+    command.add_argument("--minutes", type=float, default=30, help="how long for each; 30")
+    command.set_defaults(run=_soak)
+
     command = commands.add_parser("table", help="write the generated tables into the documents")
     command.add_argument("--check", action="store_true", help="only say whether it is stale")
     command.set_defaults(run=_table)
@@ -81,6 +86,11 @@ def _test(options: argparse.Namespace) -> None:
 
 def _trials(options: argparse.Namespace) -> None:
     suite.run_trials(options.release, options.count)
+    table.update()
+
+
+def _soak(options: argparse.Namespace) -> None:
+    suite.run_soak(options.release, options.minutes)
     table.update()
 
 

@@ -20,6 +20,9 @@ RESULTS = ROOT / "matrix" / "results"
 TRIALS = ROOT / "matrix" / "trials"
 """One file per release, a line per trial, as tests/test_under_fire.py has written it."""
 
+SOAK = ROOT / "matrix" / "soak"
+"""One file per release, as tests/soak.py has written it."""
+
 SPEC = ROOT / "docs" / "spec.md"
 
 
@@ -148,13 +151,36 @@ def _sums(name: str, groups: Mapping[str, list[dict[str, Any]]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def releases_of_trials(default: list[Version]) -> list[Version]:
-    """Return the newest release of each era in the default set: on these the trials are run."""
-    newest = {era.name: max(filter(era.serves, default)) for era in variants.load_all()}
-    return sorted(newest.values())
+def soak_rows() -> str:
+    """Return the table of the soak runs, in Markdown."""
+    lines = [
+        "| oTree | date | minutes | sessions | members | moved | lost | came back after the click "
+        "| memory at start, middle, end | open files |",
+        "| --- " * 10 + "|",
+    ]
+    for file in sorted(SOAK.glob("*.json"), key=lambda file: Version(file.stem)):
+        run = json.loads(file.read_text())
+        memory = ", ".join(f"{size['megabytes']:.0f}" for size in run["sizes"])
+        files = ", ".join(str(size["descriptors"]) for size in run["sizes"])
+        lost = run["members"] - run["moved"]
+        lines.append(
+            f"| {file.stem} | {run['date']} | {run['minutes']} | {run['sessions']} "
+            f"| {run['members']} | {run['moved']} | {lost} | {run['came_back_late']} "
+            f"| {memory} MB | {files} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def path_of_trials(release: Version) -> Path:
     """Return the file that a release's trials are recorded in."""
-    TRIALS.mkdir(parents=True, exist_ok=True)
-    return TRIALS / f"{release}.jsonl"
+    return _in(TRIALS, f"{release}.jsonl")
+
+
+def path_of_soak(release: Version) -> Path:
+    """Return the file that a release's soak run is recorded in."""
+    return _in(SOAK, f"{release}.json")
+
+
+def _in(folder: Path, name: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / name

@@ -111,6 +111,16 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def pid(self) -> int:
+        """The number of its first process; the others are its descendants."""
+        return self._started().pid
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        if self._process is None:
+            raise RuntimeError("the server was not started")
+        return self._process
+
+    @property
     def url(self) -> str:
         """Where it answers."""
         return f"http://127.0.0.1:{self.port}"
@@ -151,9 +161,7 @@ class Server:
 
     def wait(self) -> int:
         """Wait until it ends by itself; return its exit status."""
-        if self._process is None:
-            raise RuntimeError("the server was not started")
-        return self._process.wait()
+        return self._started().wait()
 
     def stop(self) -> None:
         """Ask it to end, as Ctrl-C does; kill what has not ended after STOP_SECONDS."""

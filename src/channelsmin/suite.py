@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from packaging.version import Version
 
@@ -60,17 +60,32 @@ def run_trials(wanted: Sequence[str], count: int) -> None:
     Each trial is recorded as it ends; one that is recorded is not run again. Raises Problem if
     one fails.
     """
+    trials = ["-v", "-k", "under_fire", "--trials", str(count), "--record"]
+    _one_by_one({r: [*trials, str(results.path_of_trials(r))] for r in _chosen(wanted)})
+
+
+def run_soak(wanted: Sequence[str], minutes: float) -> None:
+    """Run a hundred sessions on the named releases, or else on the newest of each era.
+
+    Raises Problem if a member is lost.
+    """
+    soak = ["tests/soak.py", "-s", "-k", "soak", "--soak", str(minutes), "--record"]
+    _one_by_one({r: [*soak, str(results.path_of_soak(r))] for r in _chosen(wanted)})
+
+
+def _chosen(wanted: Sequence[str]) -> list[Version]:
+    """Return the releases of these names, or else the newest of each era in the default set."""
+    default = [release for release in map(release_of, default_environments()) if release]
+    newest = [max(filter(era.serves, default)) for era in variants.load_all()]
+    return [releases.find(text) for text in wanted] or newest
+
+
+def _one_by_one(arguments: Mapping[Version, Sequence[str]]) -> None:
+    """Run pytest on each release, with these arguments; raise Problem if it fails on one."""
     browser.ensure()
-    default = filter(None, map(release_of, default_environments()))
-    chosen = [releases.find(text) for text in wanted] or results.releases_of_trials(list(default))
-    failed = []
-    for release in chosen:
-        record = str(results.path_of_trials(release))
-        trials = ["-v", "-k", "under_fire", "--trials", str(count), "--record", record]
-        if _tox("run", "-e", f"otree{release}", "--", *trials):
-            failed.append(str(release))
+    failed = [str(r) for r, own in arguments.items() if _tox("run", "-e", f"otree{r}", "--", *own)]
     if failed:
-        raise Problem(f"some trials failed, on {', '.join(failed)}: see above")
+        raise Problem(f"not all went well on {', '.join(failed)}: see above")
 
 
 def _tox(*arguments: str) -> int:

@@ -50,6 +50,7 @@ BLOCKS = (
     Block(ROOT / "README.md", "variants", variant_rows),
     Block(results.SPEC, "clauses", results.clause_rows),
     Block(ROOT / "docs" / "reliability.md", "trials", results.trial_rows),
+    Block(ROOT / "docs" / "reliability.md", "soak", results.soak_rows),
 )
 
 
