@@ -75,9 +75,10 @@ def run_soak(wanted: Sequence[str], minutes: float) -> None:
 
 def _chosen(wanted: Sequence[str]) -> list[Version]:
     """Return the releases of these names, or else the newest of each era in the default set."""
+    if wanted:
+        return [releases.find(text) for text in wanted]
     default = [release for release in map(release_of, default_environments()) if release]
-    newest = [max(filter(era.serves, default)) for era in variants.load_all()]
-    return [releases.find(text) for text in wanted] or newest
+    return [max(filter(era.serves, default)) for era in variants.load_all()]
 
 
 def _one_by_one(arguments: Mapping[Version, Sequence[str]]) -> None:

@@ -1,5 +1,7 @@
 """`channelsmin test`: what it runs, and what it says about what it can't."""
 
+from pathlib import Path
+
 import pytest
 
 from channelsmin import browser, environment, suite
@@ -49,3 +51,25 @@ def test_a_failed_test_is_a_problem(said: list[str], monkeypatch: pytest.MonkeyP
 def test_the_default_set_is_tox_s_own() -> None:
     names = suite.default_environments()
     assert {"lint", "tooling", "otree2.0.0", "otree6.0.15"} <= set(names)
+
+
+def test_trials_are_run_on_the_newest_of_each_era_and_recorded(
+    said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["otree2.2.4", "otree2.5.8", "otree2.4.5", "otree3.4.0", "otree6.0.15", "lint"]
+    monkeypatch.setattr(suite, "default_environments", lambda: names)
+    suite.run_trials([], 200)
+    assert [Path(record).name for record in said] == [
+        "2.2.4.jsonl",
+        "2.5.8.jsonl",
+        "3.4.0.jsonl",
+        "6.0.15.jsonl",
+    ]
+
+
+def test_a_soak_that_fails_names_its_release(
+    said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite, "_tox", lambda *arguments: 1)
+    with pytest.raises(Problem, match=r"on 2\.2\.4"):
+        suite.run_soak(["2.2.4"], minutes=1)
