@@ -12,7 +12,6 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
-from types import TracebackType
 from typing import Any
 
 from participants import Socket, ask
@@ -73,12 +72,7 @@ class Proxy:
         self.restore()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """End every connection, and itself."""
         self.weather = FAIR
         self.cut()
@@ -179,12 +173,7 @@ class Rude:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Break off, also where the server has stopped listening to it."""
         self._over.set()
         self._socket.abort()
