@@ -110,7 +110,9 @@ def test_r5_reconnecting_backs_off_with_jitter(session: Session, new_member: New
         page = new_member(session, place).page
         page.clock.install()
         page.add_init_script(NO_SOCKETS)
-        page.goto(session.links[place - 1])
+        answer = page.goto(session.links[place - 1])
+        assert answer
+        assert answer.ok
         page.clock.run_for(120_000)
         attempts: list[int] = page.evaluate("attempts")
         waits.append([later - earlier for earlier, later in pairwise(attempts)])
