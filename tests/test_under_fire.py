@@ -21,6 +21,9 @@ from participants import Member, Session, Visitor
 IN_TIME = 10
 """Seconds after the end of a fault within which everybody is to be on the next page."""
 
+RESULTS = 2
+"""The place of Results in the first round; who is farther on has skipped it."""
+
 LOST = 60
 """Seconds after which whoever is not there yet counts as lost."""
 
@@ -192,7 +195,7 @@ def observe(members: list[Member], bystander: Visitor, plan: Plan) -> Outcome:
     return Outcome(
         moved=len(there),
         late=sum(arrivals.get(member.code, LOST) > IN_TIME for member in members),
-        skipped=sum(member.index() > 2 for member in there),
+        skipped=sum(member.index() > RESULTS for member in members if "/p/" in member.page.url),
         wrong=strangers + ("/MyPage/" not in bystander.path()),
         reloaded=len(reloaded),
         arrival=round(max(arrivals.values(), default=LOST), 2),
