@@ -182,7 +182,7 @@ class Rude:
 
 
 def never_reads(url: str, socket: Socket) -> Socket:
-    """Ask and never read an answer: the buffers fill up."""
+    """Ask and never read an answer."""
     socket.say(ask())
     return socket
 
