@@ -83,19 +83,24 @@ def _cell(clause: str, era: Variant, results: list[Result], notes: list[str]) ->
     if broken := [str(release) for release, tests in shown.items() if tests["failed"]]:
         return f"fails on {', '.join(broken)}"
     marks = [
-        _number(f"**{clause}** {reason} ({_span(releases, era, runs)})", notes)
-        for reason, releases in _impossible(shown).items()
+        _number(f"**{clause}**, {_span(releases, era, runs)}: {reason} (`{test}`)", notes)
+        for (test, reason), releases in _impossible(shown).items()
     ]
-    verdict = "passes" if any(tests["passed"] for tests in shown.values()) else "impossible"
+    if not marks:
+        return "passes"
+    verdict = "in part" if any(tests["passed"] for tests in shown.values()) else "impossible"
     return " ".join([verdict, *(f"({mark})" for mark in marks)])
 
 
-def _impossible(shown: Mapping[Version, Mapping[str, Any]]) -> dict[str, list[Version]]:
-    reasons: dict[str, list[Version]] = {}
+def _impossible(
+    shown: Mapping[Version, Mapping[str, Any]],
+) -> dict[tuple[str, str], list[Version]]:
+    """Return the releases on which a test is expected to fail, by the test and the reason."""
+    found: dict[tuple[str, str], list[Version]] = {}
     for release, tests in shown.items():
-        for reason in dict.fromkeys(tests["impossible"].values()):
-            reasons.setdefault(reason, []).append(release)
-    return reasons
+        for expected in tests["impossible"].items():
+            found.setdefault(expected, []).append(release)
+    return found
 
 
 def _span(releases: list[Version], era: Variant, runs: list[Result]) -> str:

@@ -33,10 +33,10 @@ def test_a_cell_says_what_was_shown_of_a_clause_in_an_era(folder: Path) -> None:
     never = {**partly, "passed": 0}
     failed = {**RUN, "failed": 1}
     written(folder, **{"2_0_0": RUN, "2_3_33": partly, "2_4_5": RUN, "3_4_0": never})
-    assert row("A1") == ["passes", "passes (1)", "impossible (2)", ""]
+    assert row("A1") == ["passes", "in part (1)", "impossible (2)", ""]
     text = results.clause_rows()
-    assert "1. **A1** it cannot (2.3.33)" in text
-    assert "2. **A1** it cannot (`otree-2.6`)" in text
+    assert "1. **A1**, 2.3.33: it cannot (`test_a1_x`)" in text
+    assert "2. **A1**, `otree-2.6`: it cannot (`test_a1_x`)" in text
     written(folder, **{"2_2_4": failed})
     assert row("A1")[0] == "fails on 2.2.4"
 
