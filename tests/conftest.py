@@ -51,13 +51,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--trials", type=int, metavar="N", help="run N trials under fire, of the seeds 0, 1, 2 …"
     )
     parser.addoption("--seed", type=int, metavar="N", help="run the one trial of this seed")
-    parser.addoption("--soak", type=float, metavar="MINUTES", help="how long soak.py is to last")
+    parser.addoption("--soak", type=float, metavar="MINUTES", help="run test_soak.py")
     parser.addoption(
         "--record",
         type=Path,
         metavar="FILE",
         help="add each trial's outcome to this file, and run none that is in it",
     )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the soak run out, unless it is asked for."""
+    return (collection_path.name == "test_soak.py" and config.getoption("--soak") is None) or None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -21,7 +21,7 @@ TRIALS = ROOT / "matrix" / "trials"
 """One file per release, a line per trial, as tests/test_under_fire.py has written it."""
 
 SOAK = ROOT / "matrix" / "soak"
-"""One file per release, as tests/soak.py has written it."""
+"""One file per release, as tests/test_soak.py has written it."""
 
 SPEC = ROOT / "docs" / "spec.md"
 
