@@ -46,9 +46,8 @@ class Size:
 
 @dataclass
 class Crowd:
-    """A session with its members, in a browser of their own."""
+    """The members of a session, in a browser of their own."""
 
-    session: Session
     context: BrowserContext
     members: list[Member]
     away: list[Member]
@@ -67,7 +66,7 @@ class Crowd:
             if dice.random() < 0.5:
                 member.come_back().ready()
                 away.remove(member)
-        return cls(session, context, members, away)
+        return cls(context, members, away)
 
     def play(self) -> int:
         """Let the first member click and those who are away come back; return how many moved."""
@@ -93,15 +92,10 @@ def test_soak(browser: Browser, laboratory: Laboratory, request: pytest.FixtureR
     for number in range(0, SESSIONS, AT_ONCE):
         if number == SESSIONS // 2:
             sizes.append(Size.of(server))
-        if number % (2 * AT_ONCE):
-            crowds = [Crowd.come(browser, server, dice) for _ in range(AT_ONCE)]
+        for at_once in [AT_ONCE] if number % (2 * AT_ONCE) else [1] * AT_ONCE:
+            crowds = [Crowd.come(browser, server, dice) for _ in range(at_once)]
             away += sum(len(crowd.away) for crowd in crowds)
             moved += sum(crowd.play() for crowd in crowds)
-        else:
-            for _ in range(AT_ONCE):
-                crowd = Crowd.come(browser, server, dice)
-                away += len(crowd.away)
-                moved += crowd.play()
         print(f"{number + AT_ONCE} of {SESSIONS} sessions, {moved} members moved")  # noqa: T201
         pace(browser, start + seconds * (number + AT_ONCE) / SESSIONS)
     sizes.append(Size.of(server))
