@@ -30,14 +30,14 @@ pytest_plugins = ["recording"]
 
 OpenGroup = Callable[..., list[Member]]
 NewMember = Callable[..., Member]
+Connect = Callable[..., Socket]
+
 TRIALS = 2
 """How many trials under fire an ordinary run makes."""
 
-Connect = Callable[..., Socket]
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add --environment."""
+    """Add what a run can be told: which environment, and how much of what."""
     parser.addoption(
         "--environment",
         type=Path,

@@ -1,6 +1,6 @@
 """Trials: a group, a click and a fault, all from one seed, and everybody must arrive.
 
-A few in every run; `channelsmin trials` runs hundreds, and keeps a record of each.
+A few in every run; `python3 run.py trials` runs hundreds, and keeps a record of each.
 """
 
 import json

@@ -37,10 +37,11 @@ class Result:
 def collect() -> list[str]:
     """Copy the results of tox's last whole runs to `matrix/results`; return their releases."""
     RESULTS.mkdir(parents=True, exist_ok=True)
-    found = sorted((ROOT / ".tox").glob("otree*/results.json"))
-    for file in found:
-        shutil.copyfile(file, RESULTS / f"{file.parent.name.removeprefix('otree')}.json")
-    return [file.parent.name.removeprefix("otree") for file in found]
+    files = (ROOT / ".tox").glob("otree*/results.json")
+    found = {file.parent.name.removeprefix("otree"): file for file in sorted(files)}
+    for release, file in found.items():
+        shutil.copyfile(file, RESULTS / f"{release}.json")
+    return list(found)
 
 
 def load() -> list[Result]:

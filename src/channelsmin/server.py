@@ -179,8 +179,7 @@ class Server:
     def _kill(self, groups: set[int]) -> None:
         for group in groups:
             _signal_group(group, signal.SIGKILL)
-        if self._process is not None:
-            self._process.wait()
+        self._started().wait()
         self._wait_for(groups)
         self._process = None
 
