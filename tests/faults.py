@@ -1,7 +1,7 @@
 """What a test can ask to go wrong: the network between, and members without manners.
 
 The proxy is our own since nothing that is kept can be had: Toxiproxy's server is in no package
-index that a test machine can be counted on to reach, mitmproxy brings 47 packages.
+index that a test machine can be counted on to reach, mitmproxy brings 40 packages.
 Faults of the server itself (killed in the middle, losing messages) are in laboratory.py.
 """
 
