@@ -6,7 +6,7 @@ runs in the project's own environment; what is tested lives in the environment t
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for deviation in export.variant.rules("deviation", export.release):
         if deviation["test"] == name:
             item.add_marker(pytest.mark.xfail(reason=deviation["reason"], strict=True))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show, with a test that failed, what the servers that it asked for have said last."""
+    report = yield
+    if report.failed:
+        for asked in getattr(item, "funcargs", {}).values():
+            server = getattr(asked, "server", asked)
+            if isinstance(server, Server):
+                report.sections.append((f"end of {server.log}", server.last_words(lines=30)))
+    return report
 
 
 def release_of(config: pytest.Config) -> Version:

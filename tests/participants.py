@@ -47,6 +47,12 @@ def click(round_number: int = 1) -> str:
     return json.dumps({"type": "click", "round": str(round_number)})
 
 
+def _go(page: Page, address: str) -> None:
+    answer = page.goto(address)
+    assert answer, address
+    assert answer.ok, f"{answer.url}: {answer.status} {answer.text()}"
+
+
 class Session:
     """A session, as a researcher has it in a browser."""
 
@@ -55,7 +61,7 @@ class Session:
         self.url = url
         with browser.new_context(base_url=url) as context:
             page = context.new_page()
-            page.goto(f"/SessionStartLinks/{code}" if code else f"/demo/{config}/")
+            _go(page, f"/SessionStartLinks/{code}" if code else f"/demo/{config}/")
             page.wait_for_url("**/SessionStartLinks/**")
             self.code = urlsplit(page.url).path.split("/")[2]
             links = re.findall(r"/InitializeParticipant/\w+", page.content())
@@ -137,7 +143,7 @@ class Member:
 
     def open(self) -> "Member":
         """Follow the start link."""
-        self.page.goto(self.link)
+        _go(self.page, self.link)
         return self
 
     def come_back(self) -> "Member":

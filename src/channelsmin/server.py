@@ -153,10 +153,10 @@ class Server:
         """Say whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
-    def last_words(self) -> str:
-        """Return the last line that it has printed."""
+    def last_words(self, lines: int = 1) -> str:
+        """Return the last line that it has printed, or the last few."""
         printed = self.log.read_text(errors="replace").strip().splitlines()
-        return printed[-1] if printed else "nothing"
+        return "\n".join(printed[-lines:]) or "nothing"
 
     def wait(self) -> int:
         """Wait until it ends by itself; return its exit status."""
