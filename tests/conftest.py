@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from packaging.version import Version
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 from websockets.typing import Origin
 
 from channelsmin import browser as browsers
@@ -149,11 +149,25 @@ def export(release: Version) -> Export:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """A real Chromium, one for the whole run; each member has a context of their own."""
+    """A real Chromium, one for the whole run."""
     with sync_playwright() as playwright:
         chromium = browsers.launch(playwright)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def researcher(browser: Browser) -> BrowserContext:
+    """The researcher's part of it, which keeps oTree's scripts and styles once it has them."""
+    return browser.new_context(accept_downloads=True)
+
+
+@pytest.fixture(scope="session")
+def computer_room(browser: Browser) -> BrowserContext:
+    """A part that all members share who need none of their own; it keeps these, too."""
+    context = browser.new_context()
+    context.set_default_timeout(15_000)
+    return context
 
 
 @pytest.fixture(scope="session")
@@ -189,11 +203,11 @@ def laboratory(built_laboratory: Laboratory) -> Laboratory:
 
 @pytest.fixture
 def new_member(browser: Browser) -> Iterator[NewMember]:
-    """Return a function that makes a member who has opened nothing yet."""
+    """Return a function that makes a member in a browser of their own, nothing opened yet."""
     made: list[Member] = []
 
     def new_member(session: Session, place: int, **options: Any) -> Member:
-        context = browser.new_context(base_url=session.url, **options)
+        context = browser.new_context(**options)
         context.set_default_timeout(15_000)
         made.append(Member(context, session, place))
         return made[-1]
@@ -204,13 +218,15 @@ def new_member(browser: Browser) -> Iterator[NewMember]:
 
 
 @pytest.fixture
-def open_group(new_member: NewMember) -> OpenGroup:
+def open_group(computer_room: BrowserContext) -> Iterator[OpenGroup]:
     """Return a function that opens members 1, 2 … of a session, each connected on MyPage."""
 
     def open_group(session: Session, *places: int) -> list[Member]:
-        return [new_member(session, place).open().ready() for place in places]
+        return [Member(computer_room, session, place).open().ready() for place in places]
 
-    return open_group
+    yield open_group
+    for page in computer_room.pages:
+        page.close()
 
 
 @pytest.fixture
@@ -235,12 +251,12 @@ def proxy(server: Server) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def session(browser: Browser, server: Server) -> Session:
+def session(researcher: BrowserContext, server: Server) -> Session:
     """A new session with one group of three."""
-    return Session(browser, server.url, "channelsmin")
+    return Session(researcher, server.url, "channelsmin")
 
 
 @pytest.fixture
 def group(open_group: OpenGroup, session: Session) -> list[Member]:
-    """Three members of one group, connected, each in a browser of their own."""
+    """Three members of one group, connected."""
     return open_group(session, 1, 2, 3)

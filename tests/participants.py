@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect
+from playwright.sync_api import BrowserContext, Page, WebSocketRoute, expect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
@@ -56,12 +56,13 @@ def _go(page: Page, address: str) -> None:
 class Session:
     """A session, as a researcher has it in a browser."""
 
-    def __init__(self, browser: Browser, url: str, config: str = "", code: str = "") -> None:
+    def __init__(
+        self, researcher: BrowserContext, url: str, config: str = "", code: str = ""
+    ) -> None:
         """Make a demo session of the named config, or open the one that has this code."""
         self.url = url
-        with browser.new_context(base_url=url) as context:
-            page = context.new_page()
-            _go(page, f"/SessionStartLinks/{code}" if code else f"/demo/{config}/")
+        with researcher.new_page() as page:
+            _go(page, f"{url}/SessionStartLinks/{code}" if code else f"{url}/demo/{config}/")
             page.wait_for_url("**/SessionStartLinks/**")
             self.code = urlsplit(page.url).path.split("/")[2]
             links = re.findall(r"/InitializeParticipant/\w+", page.content())
@@ -143,7 +144,7 @@ class Member:
 
     def open(self) -> "Member":
         """Follow the start link."""
-        _go(self.page, self.link)
+        _go(self.page, self.session.url + self.link)
         return self
 
     def come_back(self) -> "Member":

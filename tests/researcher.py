@@ -6,16 +6,15 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext
 
 from participants import Session
 
 
-def exported(browser: Browser, url: str) -> dict[tuple[str, int], dict[str, str]]:
+def exported(researcher: BrowserContext, url: str) -> dict[tuple[str, int], dict[str, str]]:
     """Download the app's data; return its rows, by the participant's code and the round."""
-    with browser.new_context(base_url=url, accept_downloads=True) as context:
-        page = context.new_page()
-        page.goto("/demo/")
+    with researcher.new_page() as page:
+        page.goto(f"{url}/demo/")
         page.get_by_role("link", name="Data", exact=True).click()
         page.wait_for_load_state()
         # From 2.1 on the file comes over the page's own socket.
@@ -31,15 +30,14 @@ def exported(browser: Browser, url: str) -> dict[tuple[str, int], dict[str, str]
 
 
 @contextmanager
-def monitor(browser: Browser, session: Session) -> Iterator[Callable[[], None]]:
+def monitor(researcher: BrowserContext, session: Session) -> Iterator[Callable[[], None]]:
     """Open the session's monitor; give a function that clicks "Advance slowest user(s)" there.
 
     It stays open for the whole block: oTree 5 answers a participant with error 500 where it
     still counts on a monitor that has just been closed.
     """
-    with browser.new_context(base_url=session.url) as context:
-        page = context.new_page()
-        page.goto(f"/SessionMonitor/{session.code}")
+    with researcher.new_page() as page:
+        page.goto(f"{session.url}/SessionMonitor/{session.code}")
 
         def advance_slowest() -> None:
             with page.expect_response(re.compile("/AdvanceSession/")) as answer:

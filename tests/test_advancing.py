@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import BrowserContext, expect
 
 from channelsmin.server import Server
 from conftest import Connect, NewMember, OpenGroup
@@ -34,12 +34,12 @@ def test_a1_a_click_by_any_member_takes_the_whole_group_on(
 
 
 def test_a2_another_group_and_another_session_stay(
-    browser: Browser, server: Server, open_group: OpenGroup
+    researcher: BrowserContext, server: Server, open_group: OpenGroup
 ) -> None:
-    session = Session(browser, server.url, "channelsmin_groups")
+    session = Session(researcher, server.url, "channelsmin_groups")
     ours = open_group(session, 1, 2, 3)
     theirs = open_group(session, 4, 5, 6)
-    elsewhere = open_group(Session(browser, server.url, "channelsmin"), 1, 2, 3)
+    elsewhere = open_group(Session(researcher, server.url, "channelsmin"), 1, 2, 3)
     ours[0].click_done()
     for member in ours:
         member.expect_results(moved_by=1)
@@ -53,11 +53,11 @@ def test_a2_another_group_and_another_session_stay(
 
 
 def test_a2_another_app_and_another_round_stay(
-    browser: Browser, laboratory: Laboratory, open_group: OpenGroup
+    researcher: BrowserContext, laboratory: Laboratory, open_group: OpenGroup
 ) -> None:
     url = laboratory.server.url
-    group = open_group(Session(browser, url, "channelsmin"), 1, 2, 3)
-    twins = open_group(Session(browser, url, "twin"), 1, 2, 3)
+    group = open_group(Session(researcher, url, "channelsmin"), 1, 2, 3)
+    twins = open_group(Session(researcher, url, "twin"), 1, 2, 3)
     group[0].click_done()
     for member in group:
         member.expect_results(moved_by=1)
@@ -101,10 +101,10 @@ def test_a3_whoever_reloads_after_the_click_goes_straight_on(
 
 
 def test_a3_whoever_connects_while_another_clicks_is_told(
-    browser: Browser, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
+    researcher: BrowserContext, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
 ) -> None:
     """Subscribe, then read the state: a click in between is seen one way or the other."""
-    session = Session(browser, laboratory.server.url, "channelsmin")
+    session = Session(researcher, laboratory.server.url, "channelsmin")
     first, second = open_group(session, 1, 2)
     url = first.socket_url_of(Visitor(session, 3).visit().code)
 
@@ -125,14 +125,14 @@ def test_a3_whoever_connects_while_another_clicks_is_told(
 
 
 def test_a4_the_click_is_in_the_database_before_anyone_is_told(
-    browser: Browser, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
+    researcher: BrowserContext, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
 ) -> None:
     """Hold the server at the moment of telling, kill it there, and look what it had kept."""
-    session = Session(browser, laboratory.server.url, "channelsmin")
+    session = Session(researcher, laboratory.server.url, "channelsmin")
     (guide,) = open_group(session, 1)
     visitor = Visitor(session, 2).visit()
     socket = connect(guide.socket_url_of(visitor.code))
-    guide.context.close()
+    guide.page.close()
     with laboratory.hold("publish", NEWS):
         socket.say(click())
         laboratory.wait_until_held("publish")
@@ -142,7 +142,11 @@ def test_a4_the_click_is_in_the_database_before_anyone_is_told(
 
 
 def test_a5_the_first_click_wins_and_stays_on_record(
-    browser: Browser, server: Server, session: Session, open_group: OpenGroup, connect: Connect
+    researcher: BrowserContext,
+    server: Server,
+    session: Session,
+    open_group: OpenGroup,
+    connect: Connect,
 ) -> None:
     (watcher,) = open_group(session, 3)
     codes = [Visitor(session, place).visit().code for place in (1, 2)]
@@ -155,7 +159,7 @@ def test_a5_the_first_click_wins_and_stays_on_record(
         socket.say(click())
     for socket in sockets:
         assert socket.hear() == MOVED
-    record = exported(browser, server.url)[codes[0], 1]
+    record = exported(researcher, server.url)[codes[0], 1]
     winner = int(record["group.moved_by"])
     assert winner in (1, 2)
     watcher.expect_results(moved_by=winner)
@@ -167,7 +171,7 @@ def test_a5_the_first_click_wins_and_stays_on_record(
     late = connect(watcher.socket_url_of(codes[2 - winner]))
     late.say(click())
     assert late.hear() == MOVED
-    assert exported(browser, server.url)[codes[0], 1] == record
+    assert exported(researcher, server.url)[codes[0], 1] == record
 
 
 def test_a5_the_news_goes_out_once_and_later_to_whoever_asks_alone(
@@ -188,10 +192,10 @@ def test_a5_the_news_goes_out_once_and_later_to_whoever_asks_alone(
 
 
 def test_a6_what_belongs_to_an_earlier_round_does_nothing(
-    browser: Browser, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
+    researcher: BrowserContext, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
 ) -> None:
     """Say in round 2 what was said in round 1: on the old socket, its address and the new."""
-    group = open_group(Session(browser, laboratory.server.url, "channelsmin"), 1, 2, 3)
+    group = open_group(Session(researcher, laboratory.server.url, "channelsmin"), 1, 2, 3)
     _, second, third = group
     old_url = third.socket_url
     old_socket = connect(old_url)
@@ -230,10 +234,10 @@ def test_a7_all_tabs_of_a_participant_move(group: list[Member]) -> None:
 
 
 def test_a8_a_click_while_the_socket_is_down_is_neither_lost_nor_doubled(
-    browser: Browser, laboratory: Laboratory, open_group: OpenGroup, new_member: NewMember
+    researcher: BrowserContext, laboratory: Laboratory, open_group: OpenGroup, new_member: NewMember
 ) -> None:
     """In the copy with three rounds: doubled, the click would take round 2 along."""
-    session = Session(browser, laboratory.server.url, "channelsmin")
+    session = Session(researcher, laboratory.server.url, "channelsmin")
     third, network = join_behind_a_network(new_member(session, 3))
     group = [*open_group(session, 1, 2), third]
     network.cut()

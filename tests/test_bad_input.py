@@ -8,7 +8,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext
 
 from channelsmin.server import Server
 from participants import Member, Session, Socket, Visitor, click
@@ -108,20 +108,25 @@ class Attacker:
 
 
 @pytest.fixture(scope="module")
-def onslaught(browser: Browser, server: Server, request: pytest.FixtureRequest) -> Onslaught:
+def onslaught(
+    researcher: BrowserContext,
+    computer_room: BrowserContext,
+    server: Server,
+    request: pytest.FixtureRequest,
+) -> Onslaught:
     """Send all the inputs, batch by batch; tell what came of the click after each, and the log."""
     before = len(server.log.read_bytes())
     moved: list[bool] = []
     for number in range(request.config.getoption("--inputs") // BATCH):
-        session = Session(browser, server.url, "channelsmin")
-        with browser.new_context(base_url=session.url) as context:
-            guide = Member(context, session, 1).open().ready()
-            own, third = (Visitor(session, place).visit() for place in (2, 3))
-            attacker = Attacker(guide, own)
-            seed(number)(SETTINGS(given(INPUTS)(attacker.send)))()
-            guide.click_done()
-            guide.expect_results(moved_by=1)
-            moved.append("/Results/" in third.path())
+        session = Session(researcher, server.url, "channelsmin")
+        guide = Member(computer_room, session, 1).open().ready()
+        own, third = (Visitor(session, place).visit() for place in (2, 3))
+        attacker = Attacker(guide, own)
+        seed(number)(SETTINGS(given(INPUTS)(attacker.send)))()
+        guide.click_done()
+        guide.expect_results(moved_by=1)
+        moved.append("/Results/" in third.path())
+        guide.page.close()
     return Onslaught(moved, server.log.read_bytes()[before:].decode(errors="replace"))
 
 

@@ -6,7 +6,7 @@ import tarfile
 from pathlib import Path
 
 from packaging.version import Version
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import BrowserContext, Route, expect
 
 from channelsmin.environment import Environment
 from channelsmin.export import Export, write
@@ -47,10 +47,10 @@ def test_b1_otree_test_plays_the_pages_to_the_end(
 
 
 def test_b2_browser_bots_play_to_the_end(
-    browser: Browser, laboratory: Laboratory, new_member: NewMember
+    researcher: BrowserContext, laboratory: Laboratory, new_member: NewMember
 ) -> None:
     """One's form is held up until another has moved the group on; one comes only then."""
-    session = Session(browser, laboratory.server.url, "bots")
+    session = Session(researcher, laboratory.server.url, "bots")
     slow, quick, late = (new_member(session, place) for place in (1, 2, 3))
     forms: list[Route] = []
     slow.page.route("**/MyPage/**", lambda route: hold_first_form(route, forms))
@@ -61,7 +61,7 @@ def test_b2_browser_bots_play_to_the_end(
         expect_the_end(bot)
     forms[0].continue_()
     expect_the_end(slow)
-    rows = exported(browser, session.url)
+    rows = exported(researcher, session.url)
     for round_number in (1, 2, 3):
         assert rows[slow.code, round_number]["group.moved_by"] == "2"
     # Had its page asked, the answer would have taken it from there, and its form with it.
@@ -77,7 +77,7 @@ def hold_first_form(route: Route, forms: list[Route]) -> None:
 
 def start(bot: Member) -> None:
     """Follow the start link; a bot leaves the page before it is loaded."""
-    bot.page.goto(bot.link, wait_until="commit")
+    bot.page.goto(bot.session.url + bot.link, wait_until="commit")
 
 
 def expect_the_end(bot: Member) -> None:
@@ -86,32 +86,32 @@ def expect_the_end(bot: Member) -> None:
 
 
 def test_b3_advance_slowest_leaves_the_group_consistent(
-    browser: Browser, laboratory: Laboratory, open_group: OpenGroup, new_member: NewMember
+    researcher: BrowserContext, laboratory: Laboratory, open_group: OpenGroup, new_member: NewMember
 ) -> None:
-    session = Session(browser, laboratory.server.url, "channelsmin")
+    session = Session(researcher, laboratory.server.url, "channelsmin")
     group = open_group(session, 1, 2)
-    with monitor(browser, session) as advance_slowest:
+    with monitor(researcher, session) as advance_slowest:
         # First it takes the member who has not come yet to MyPage, then all three to Results.
         advance_slowest()
         for member in group:
             member.expect_my_page()
         advance_slowest()
         group.append(new_member(session, 3).open())
-        expect_consistent(browser, group)
+        expect_consistent(researcher, group)
 
 
 def test_b3_a_page_timeout_leaves_the_group_consistent(
-    browser: Browser, laboratory: Laboratory, new_member: NewMember
+    researcher: BrowserContext, laboratory: Laboratory, new_member: NewMember
 ) -> None:
-    session = Session(browser, laboratory.server.url, "timeout")
-    expect_consistent(browser, [new_member(session, place).open() for place in (1, 2, 3)])
+    session = Session(researcher, laboratory.server.url, "timeout")
+    expect_consistent(researcher, [new_member(session, place).open() for place in (1, 2, 3)])
 
 
-def expect_consistent(browser: Browser, group: list[Member]) -> None:
+def expect_consistent(researcher: BrowserContext, group: list[Member]) -> None:
     """Expect all on round 1's Results, which names for all the member who is on record."""
     named = {member.moved_by() for member in group}
     assert {member.index() for member in group} == {2}
-    rows = exported(browser, group[0].session.url)
+    rows = exported(researcher, group[0].session.url)
     recorded = {int(rows[member.code, 1]["group.moved_by"]) for member in group}
     assert named == recorded
     assert len(named) == 1
@@ -128,18 +128,21 @@ def test_b4_resetdb_makes_a_database_that_create_session_can_use(
 
 
 def test_b4_a_session_made_by_create_session_can_be_played(
-    environment: Environment, browser: Browser, laboratory: Laboratory, open_group: OpenGroup
+    environment: Environment,
+    researcher: BrowserContext,
+    laboratory: Laboratory,
+    open_group: OpenGroup,
 ) -> None:
     project, url = laboratory.server.project, laboratory.server.url
     ended = run_otree(environment, project, "create_session", "channelsmin", "3")
     assert ended.returncode == 0, ended.stdout
     made = re.search(r"session with code (\w+)", ended.stdout)
     assert made, ended.stdout
-    group = open_group(Session(browser, url, code=made[1]), 1, 2, 3)
+    group = open_group(Session(researcher, url, code=made[1]), 1, 2, 3)
     group[1].click_done()
     for member in group:
         member.expect_results(moved_by=2)
-    assert exported(browser, url)[group[0].code, 1]["group.moved_by"] == "2"
+    assert exported(researcher, url)[group[0].code, 1]["group.moved_by"] == "2"
 
 
 def test_b4_otree_zip_packs_the_whole_project(

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext
 
 import machinery
 from channelsmin import export as exporting
@@ -83,9 +83,9 @@ def address(production: Server, further: Server) -> Iterator[str]:
 
 
 def test_m1_the_production_server_on_postgresql(
-    browser: Browser, production: Server, database: Database, open_group: OpenGroup
+    researcher: BrowserContext, production: Server, database: Database, open_group: OpenGroup
 ) -> None:
-    group = open_group(Session(browser, production.url, "channelsmin"), 1, 2, 3)
+    group = open_group(Session(researcher, production.url, "channelsmin"), 1, 2, 3)
     group[1].click_done()
     for member in group:
         member.expect_results(moved_by=2)
@@ -99,14 +99,14 @@ def test_m1_the_production_server_on_postgresql(
 
 
 def test_m1_a_click_on_one_process_moves_members_of_the_other(
-    browser: Browser,
+    researcher: BrowserContext,
     production: Server,
     further: Server,
     address: str,
     new_member: NewMember,
     connect: Connect,
 ) -> None:
-    session = Session(browser, address, "channelsmin")
+    session = Session(researcher, address, "channelsmin")
     first = join_at(production, new_member(session, 1))
     second = join_at(further, new_member(session, 2))
     url = first.socket_url_of(Visitor(session, 3).visit().code)

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from playwright.sync_api import Browser, Request, expect
+from playwright.sync_api import BrowserContext, Request, expect
 
 from conftest import Connect, NewMember, OpenGroup
 from faults import MANNERS, Proxy, Rude, Weather
@@ -41,9 +41,9 @@ def test_r1_a_member_whose_socket_is_dead_without_a_sign_moves(
 
 
 def test_r2_everybody_moves_after_the_server_is_killed_behind_the_click(
-    browser: Browser, laboratory: Laboratory, open_group: OpenGroup
+    researcher: BrowserContext, laboratory: Laboratory, open_group: OpenGroup
 ) -> None:
-    group = open_group(Session(browser, laboratory.server.url, "channelsmin"), 1, 2, 3)
+    group = open_group(Session(researcher, laboratory.server.url, "channelsmin"), 1, 2, 3)
     with laboratory.hold("publish", NEWS):
         group[1].click_done()
         laboratory.wait_until_held("publish")
@@ -69,9 +69,9 @@ def test_r3_without_any_websocket_a_click_counts_and_the_others_follow(
 
 
 def test_r4_a_member_whose_socket_dies_at_the_moment_of_telling_holds_nobody_up(
-    browser: Browser, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
+    researcher: BrowserContext, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
 ) -> None:
-    session = Session(browser, laboratory.server.url, "channelsmin")
+    session = Session(researcher, laboratory.server.url, "channelsmin")
     (first,) = open_group(session, 1)
     third = Visitor(session, 3).visit()
     dying = [connect(first.socket_url_of(third.code)) for _ in range(10)]
@@ -145,9 +145,9 @@ NO_SOCKETS = """
 
 
 def test_r5_a_click_without_a_server_is_queued_once(
-    browser: Browser, proxy: Proxy, new_member: NewMember
+    researcher: BrowserContext, proxy: Proxy, new_member: NewMember
 ) -> None:
-    session = Session(browser, proxy.url, "channelsmin")
+    session = Session(researcher, proxy.url, "channelsmin")
     member = new_member(session, 1)
     member.page.clock.install()
     member.open().ready()
@@ -163,9 +163,9 @@ def test_r5_a_click_without_a_server_is_queued_once(
 
 
 def test_r5_questions_that_nobody_answers_do_not_pile_up(
-    browser: Browser, proxy: Proxy, new_member: NewMember
+    researcher: BrowserContext, proxy: Proxy, new_member: NewMember
 ) -> None:
-    member = new_member(Session(browser, proxy.url, "channelsmin"), 1)
+    member = new_member(Session(researcher, proxy.url, "channelsmin"), 1)
     member.page.clock.install()
     member.open().ready()
     asked: list[Request] = []

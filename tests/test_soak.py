@@ -53,10 +53,12 @@ class Crowd:
     away: list[Member]
 
     @classmethod
-    def come(cls, browser: Browser, server: Server, dice: Random) -> "Crowd":
+    def come(
+        cls, browser: Browser, researcher: BrowserContext, server: Server, dice: Random
+    ) -> "Crowd":
         """Make a session; all come to the page, and a few leave it again."""
-        session = Session(browser, server.url, f"crowd_{MEMBERS}")
-        context = browser.new_context(base_url=server.url)
+        session = Session(researcher, server.url, f"crowd_{MEMBERS}")
+        context = browser.new_context()
         places = range(1, MEMBERS + 1)
         members = [Member(context, session, place).open().ready() for place in places]
         away = [member for member in members[1:] if dice.random() < DROPS_OUT]
@@ -84,7 +86,12 @@ class Crowd:
         return [bool(ON_RESULTS.search(member.page.url)) for member in self.members]
 
 
-def test_soak(browser: Browser, laboratory: Laboratory, request: pytest.FixtureRequest) -> None:
+def test_soak(
+    browser: Browser,
+    researcher: BrowserContext,
+    laboratory: Laboratory,
+    request: pytest.FixtureRequest,
+) -> None:
     seconds = 60 * request.config.getoption("--soak")
     server, dice = laboratory.server, Random(0)
     start = time.monotonic()
@@ -93,11 +100,11 @@ def test_soak(browser: Browser, laboratory: Laboratory, request: pytest.FixtureR
         if number == SESSIONS // 2:
             sizes.append(Size.of(server))
         for at_once in [AT_ONCE] if number % (2 * AT_ONCE) else [1] * AT_ONCE:
-            crowds = [Crowd.come(browser, server, dice) for _ in range(at_once)]
+            crowds = [Crowd.come(browser, researcher, server, dice) for _ in range(at_once)]
             away += sum(len(crowd.away) for crowd in crowds)
             moved += sum(crowd.play() for crowd in crowds)
         print(f"{number + AT_ONCE} of {SESSIONS} sessions, {moved} members moved")  # noqa: T201
-        pace(browser, start + seconds * (number + AT_ONCE) / SESSIONS)
+        pace(researcher, start + seconds * (number + AT_ONCE) / SESSIONS)
     sizes.append(Size.of(server))
     outcome = {
         "date": datetime.date.today().isoformat(),
@@ -113,8 +120,8 @@ def test_soak(browser: Browser, laboratory: Laboratory, request: pytest.FixtureR
     assert moved == SESSIONS * MEMBERS
 
 
-def pace(browser: Browser, moment: float) -> None:
+def pace(researcher: BrowserContext, moment: float) -> None:
     """Spread the sessions over the time: let it pass until this moment."""
     if (left := moment - time.monotonic()) > 0:
-        with browser.new_context() as context:
-            context.new_page().wait_for_timeout(1000 * left)
+        with researcher.new_page() as page:
+            page.wait_for_timeout(1000 * left)

@@ -5,7 +5,7 @@ import re
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext
 from websockets.typing import Origin
 
 from channelsmin.server import Server
@@ -45,10 +45,10 @@ ODDLY_WRAPPED: list[str | bytes] = [click().ljust(2000), click().encode()]
 
 
 def test_s1_nothing_that_a_client_sends_names_another_group(
-    browser: Browser, server: Server, open_group: OpenGroup, connect: Connect
+    researcher: BrowserContext, server: Server, open_group: OpenGroup, connect: Connect
 ) -> None:
     """Cross what two groups' pages say and connect to, part by part, under one's own code."""
-    session = Session(browser, server.url, "channelsmin_groups")
+    session = Session(researcher, server.url, "channelsmin_groups")
     ours = open_group(session, 2, 3)
     theirs = open_group(session, 4, 5, 6)
     guide, victim = ours[0], theirs[0]
@@ -119,11 +119,15 @@ def test_s2_a_code_that_is_nobodys_gets_nothing_and_does_nothing(
 
 
 def test_s2_a_code_that_is_elsewhere_gets_nothing_and_does_nothing(
-    browser: Browser, server: Server, session: Session, open_group: OpenGroup, connect: Connect
+    researcher: BrowserContext,
+    server: Server,
+    session: Session,
+    open_group: OpenGroup,
+    connect: Connect,
 ) -> None:
     """Somebody of another session, and the member of this group who has not come yet."""
     group = open_group(session, 1, 2)
-    foreign = Session(browser, server.url, "channelsmin").codes[0]
+    foreign = Session(researcher, server.url, "channelsmin").codes[0]
     strangers = [connect(group[0].socket_url_of(code)) for code in (foreign, session.codes[2])]
     for stranger in strangers:
         stranger.say(ask(), click())
@@ -213,9 +217,9 @@ def test_s4_a_socket_that_this_sites_page_opens_is_not(
 
 
 def test_s5_nothing_is_printed_and_no_code_is_logged(
-    browser: Browser, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
+    researcher: BrowserContext, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
 ) -> None:
-    session = Session(browser, laboratory.server.url, "channelsmin")
+    session = Session(researcher, laboratory.server.url, "channelsmin")
     first, second = open_group(session, 1, 2)
     stranger = connect(first.socket_url_of("zzzzzzzz"))
     stranger.say(ask(), click())

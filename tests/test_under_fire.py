@@ -12,7 +12,7 @@ from functools import partial
 from random import Random
 
 import pytest
-from playwright.sync_api import Browser, Error
+from playwright.sync_api import Browser, BrowserContext, Error
 
 from faults import FAIR, MANNERS, STORM, Proxy, Rude, Weather
 from laboratory import CROWDS, NEWS, RECORD, Laboratory
@@ -147,16 +147,20 @@ FAULTS: dict[str, Callable[[Trial], AbstractContextManager[None]]] = {
 
 
 def test_whatever_goes_wrong_everybody_arrives_and_nobody_else(
-    browser: Browser, laboratory: Laboratory, trial_seed: int, request: pytest.FixtureRequest
+    browser: Browser,
+    researcher: BrowserContext,
+    laboratory: Laboratory,
+    trial_seed: int,
+    request: pytest.FixtureRequest,
 ) -> None:
     plan = Plan.of(trial_seed)
-    bystander = Visitor(Session(browser, laboratory.server.url, "channelsmin"), 1).visit()
+    bystander = Visitor(Session(researcher, laboratory.server.url, "channelsmin"), 1).visit()
     with (
         Proxy(laboratory.server.port, plan.seed) as proxy,
-        browser.new_context(base_url=proxy.url) as context,
+        browser.new_context() as context,
     ):
         # One place more than there are members: for the one without manners.
-        session = Session(browser, proxy.url, f"crowd_{plan.members + 1}")
+        session = Session(researcher, proxy.url, f"crowd_{plan.members + 1}")
         places = range(1, plan.members + 1)
         members = [Member(context, session, place).open().ready() for place in places]
         with FAULTS[plan.fault](Trial(plan, laboratory, proxy, session, members)):
