@@ -65,8 +65,9 @@ class MyPage(Page):
         this_round = str(player.round_number)
         if message == {'type': 'click', 'round': this_round}:
             moves_group, moved = move_on(player), True
-            # Commit, then tell: oTree itself commits only after it has told the group.
-            db.commit()
+            if moves_group:
+                # Commit, then tell: oTree itself commits only after it has told the group.
+                db.commit()
         elif message == {'type': 'ask', 'round': this_round}:
             moves_group, moved = False, player.group.moved_by > 0
         else:
