@@ -10,13 +10,13 @@ import time
 from dataclasses import asdict, dataclass
 from random import Random
 
-import psutil
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
 from channelsmin.server import Server
 from laboratory import Laboratory
 from participants import ON_RESULTS, Member, Session
+from size import Size
 
 SESSIONS = 100
 MEMBERS = 10
@@ -26,22 +26,6 @@ DROPS_OUT = 0.05
 
 LOST = 60
 """Seconds after the click after which whoever is not there counts as lost."""
-
-
-@dataclass(frozen=True)
-class Size:
-    """How large a server is: of all its processes together."""
-
-    megabytes: float
-    descriptors: int
-
-    @classmethod
-    def of(cls, server: Server) -> "Size":
-        """Measure it."""
-        leader = psutil.Process(server.pid)
-        family = [leader, *leader.children(recursive=True)]
-        memory = sum(process.memory_info().rss for process in family)
-        return cls(round(memory / 1e6, 1), sum(process.num_fds() for process in family))
 
 
 @dataclass
@@ -95,17 +79,17 @@ def test_soak(
     seconds = 60 * request.config.getoption("--soak")
     server, dice = laboratory.server, Random(0)
     start = time.monotonic()
-    sizes, moved, away = [Size.of(server)], 0, 0
+    sizes, moved, away = [Size.of(server.pid)], 0, 0
     for number in range(0, SESSIONS, AT_ONCE):
         if number == SESSIONS // 2:
-            sizes.append(Size.of(server))
+            sizes.append(Size.of(server.pid))
         for at_once in [AT_ONCE] if number % (2 * AT_ONCE) else [1] * AT_ONCE:
             crowds = [Crowd.come(browser, researcher, server, dice) for _ in range(at_once)]
             away += sum(len(crowd.away) for crowd in crowds)
             moved += sum(crowd.play() for crowd in crowds)
         print(f"{number + AT_ONCE} of {SESSIONS} sessions, {moved} members moved")  # noqa: T201
         pace(researcher, start + seconds * (number + AT_ONCE) / SESSIONS)
-    sizes.append(Size.of(server))
+    sizes.append(Size.of(server.pid))
     outcome = {
         "date": datetime.date.today().isoformat(),
         "sessions": SESSIONS,
