@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from participants import Socket, ask
+from participants import Socket
+from wire import ask
 
 PAUSE = 0.05  # seconds between two looks
 BYTES = 65536  # read at once

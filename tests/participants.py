@@ -1,6 +1,5 @@
 """Members of a session: in a browser, and over bare HTTP and WebSocket."""
 
-import json
 import re
 import struct
 from contextlib import ExitStack, suppress
@@ -14,6 +13,8 @@ from playwright.sync_api import BrowserContext, Page, WebSocketRoute, expect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
+
+from wire import read
 
 ON_MY_PAGE = re.compile(r"/MyPage/")
 ON_RESULTS = re.compile(r"/Results/")
@@ -31,20 +32,6 @@ WORDS = """() => {
     }
     return texts.filter(text => text);
 }"""
-
-MOVED = {"round": "1", "moved": True}
-NOT_YET = {"round": "1", "moved": False}
-"""What the server says in the first round."""
-
-
-def ask(round_number: int = 1) -> str:
-    """What the page says when it opens its socket, and every few seconds."""
-    return json.dumps({"type": "ask", "round": str(round_number)})
-
-
-def click(round_number: int = 1) -> str:
-    """What the page says from the click on."""
-    return json.dumps({"type": "click", "round": str(round_number)})
 
 
 def _go(page: Page, address: str) -> None:
@@ -248,11 +235,9 @@ class Socket:
                     self._connection.send(message, text=is_text)
 
     def hear(self, seconds: float = 15) -> dict[str, Any]:
-        """Wait for the next news; oTree 6 puts a live page's message into an envelope."""
+        """Wait for the next news."""
         assert self._connection, "the server refused this socket"
-        news: dict[str, Any] = json.loads(self._connection.recv(timeout=seconds))
-        inner: dict[str, Any] = news.get("live_method_payload", news)
-        return inner
+        return read(self._connection.recv(timeout=seconds))
 
     def heard_by_now(self) -> list[str]:
         """Return every message that has come and was not heard yet; waits for none.

@@ -9,19 +9,9 @@ from playwright.sync_api import BrowserContext, expect
 from channelsmin.server import Server
 from conftest import Connect, NewMember, OpenGroup
 from laboratory import NEWS, Laboratory
-from participants import (
-    MOVED,
-    NOT_YET,
-    ON_RESULTS,
-    Member,
-    Session,
-    Socket,
-    Visitor,
-    ask,
-    click,
-    join_behind_a_network,
-)
+from participants import ON_RESULTS, Member, Session, Socket, Visitor, join_behind_a_network
 from researcher import exported
+from wire import MOVED, NOT_YET, ask, click
 
 
 @pytest.mark.parametrize("clicker", [1, 2, 3])

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from playwright.sync_api import BrowserContext
 
 from channelsmin.server import Server
-from participants import Member, Session, Socket, Visitor, click
+from participants import Member, Session, Socket, Visitor
+from wire import click
 
 BATCH = 100
 """After so many inputs somebody clicks, and the group must move."""

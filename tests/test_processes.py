@@ -14,7 +14,8 @@ from channelsmin.export import Export
 from channelsmin.server import Server, free_port, run_otree
 from conftest import Connect, NewMember, OpenGroup
 from machinery import PROCESS, Database
-from participants import MOVED, NOT_YET, Member, Session, Socket, Visitor, ask
+from participants import Member, Session, Socket, Visitor
+from wire import MOVED, NOT_YET, ask
 
 SECONDS = 5
 """Within which the news comes from one process to the other."""

@@ -8,7 +8,8 @@ from playwright.sync_api import BrowserContext, Request, expect
 from conftest import Connect, NewMember, OpenGroup
 from faults import MANNERS, Proxy, Rude, Weather
 from laboratory import NEWS, Laboratory
-from participants import Member, Network, Session, Visitor, ask, join_behind_a_network
+from participants import Member, Network, Session, Visitor, join_behind_a_network
+from wire import ask
 
 SECONDS = 10
 """Within which a member moves once the network is back (clause R1)."""

@@ -11,7 +11,8 @@ from websockets.typing import Origin
 from channelsmin.server import Server
 from conftest import Connect, OpenGroup
 from laboratory import Laboratory
-from participants import Member, Session, Visitor, ask, click
+from participants import Member, Session, Visitor
+from wire import ask, click
 
 NOBODYS_CODES = ["zzzzzzzz", "0", "", "' or 1=1 --", "../../channelsmin", "%00", "ä", "z" * 2000]
 
