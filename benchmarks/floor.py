@@ -1,0 +1,37 @@
+"""The floor: what a click costs where nothing but the sockets is in the way.
+
+`python floor.py PORT` runs a bare broadcast server, which tells everybody of each click. It keeps
+no record, has no database and knows no groups.
+"""
+
+import asyncio
+import json
+import sys
+
+from websockets.asyncio.server import ServerConnection, broadcast, serve
+
+MOVED = json.dumps({"round": "1", "moved": True})
+NOT_YET = json.dumps({"round": "1", "moved": False})
+
+
+async def run(port: int) -> None:
+    """Serve until the process is ended."""
+    members: set[ServerConnection] = set()
+
+    async def attend(member: ServerConnection) -> None:
+        members.add(member)
+        try:
+            async for message in member:
+                if json.loads(message)["type"] == "click":
+                    broadcast(members, MOVED)
+                else:
+                    await member.send(NOT_YET)
+        finally:
+            members.discard(member)
+
+    async with serve(attend, "127.0.0.1", port, compression=None, ping_interval=None) as server:
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(run(int(sys.argv[1])))
