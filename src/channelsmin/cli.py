@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from channelsmin import demo, export, releases, results, suite, table
+from channelsmin import bench, demo, export, performance, releases, results, suite, table
 from channelsmin.problem import Problem
 
 
@@ -54,6 +54,15 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--minutes", type=float, default=30, help="how long for each; 30")
     command.set_defaults(run=_soak)
 
+    command = commands.add_parser("bench", help="measure how long a click takes, and what it costs")
+    command.add_argument("release", nargs="*", help="such as 2.2.4; the newest of each era")
+    command.add_argument("--members", type=int, nargs="+", help="how large the groups are")
+    command.add_argument("--clicks", type=int, help="how many clicks of each group at most")
+    command.set_defaults(run=_bench)
+
+    command = commands.add_parser("plot", help="draw what the bench has measured")
+    command.set_defaults(run=_plot)
+
     command = commands.add_parser("table", help="write the generated tables into the documents")
     command.add_argument("--check", action="store_true", help="only say whether it is stale")
     command.set_defaults(run=_table)
@@ -91,6 +100,16 @@ def _trials(options: argparse.Namespace) -> None:
 
 def _soak(options: argparse.Namespace) -> None:
     suite.run_soak(options.release, options.minutes)
+    table.update()
+
+
+def _bench(options: argparse.Namespace) -> None:
+    bench.run(options.release, options.members or (), options.clicks)
+    _plot(options)
+
+
+def _plot(options: argparse.Namespace) -> None:
+    performance.plot()
     table.update()
 
 

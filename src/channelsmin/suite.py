@@ -61,7 +61,7 @@ def run_trials(wanted: Sequence[str], count: int) -> None:
     one fails.
     """
     trials = ["-v", "-k", "under_fire", "--trials", str(count), "--record"]
-    _one_by_one({r: [*trials, str(results.path_of_trials(r))] for r in _chosen(wanted)})
+    _one_by_one({r: [*trials, str(results.path_of_trials(r))] for r in chosen(wanted)})
 
 
 def run_soak(wanted: Sequence[str], minutes: float) -> None:
@@ -70,10 +70,10 @@ def run_soak(wanted: Sequence[str], minutes: float) -> None:
     Raises Problem if a member is lost.
     """
     soak = ["-s", "-k", "soak", "--soak", str(minutes), "--record"]
-    _one_by_one({r: [*soak, str(results.path_of_soak(r))] for r in _chosen(wanted)})
+    _one_by_one({r: [*soak, str(results.path_of_soak(r))] for r in chosen(wanted)})
 
 
-def _chosen(wanted: Sequence[str]) -> list[Version]:
+def chosen(wanted: Sequence[str]) -> list[Version]:
     """Return the releases of these names, or else the newest of each era in the default set."""
     if wanted:
         return [releases.find(text) for text in wanted]
@@ -90,12 +90,17 @@ def _one_by_one(arguments: Mapping[Version, Sequence[str]]) -> None:
 
 
 def _tox(*arguments: str) -> int:
-    process = subprocess.Popen([sys.executable, "-m", "tox", *arguments], cwd=ROOT)
+    return run_to_its_end([sys.executable, "-m", "tox", *arguments])
+
+
+def run_to_its_end(command: Sequence[str], variables: Mapping[str, str] | None = None) -> int:
+    """Run a command that starts servers; return its status once it has ended, and they with it."""
+    process = subprocess.Popen(command, cwd=ROOT, env=variables)
     while True:
         try:
             return process.wait()
         except KeyboardInterrupt:
-            pass  # tox has heard it too, and lets the tests end their servers
+            pass  # it has heard it too, and ends its servers
 
 
 def _pythons(name: str) -> str:

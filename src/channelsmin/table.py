@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from channelsmin import results, variants
+from channelsmin import performance, results, variants
 from channelsmin.files import ROOT
 from channelsmin.problem import Problem
 
@@ -51,6 +51,9 @@ BLOCKS = (
     Block(results.SPEC, "clauses", results.clause_rows),
     Block(ROOT / "docs" / "reliability.md", "trials", results.trial_rows),
     Block(ROOT / "docs" / "reliability.md", "soak", results.soak_rows),
+    Block(performance.DOCUMENT, "times", performance.time_rows),
+    Block(performance.DOCUMENT, "costs", performance.use_rows),
+    Block(performance.DOCUMENT, "circumstances", performance.circumstance_rows),
 )
 
 
@@ -61,7 +64,8 @@ def update() -> None:
 
 
 def check() -> None:
-    """Raise Problem if a table is not what it is made from."""
+    """Raise Problem if a table, or the plot, is not what it is made from."""
+    performance.check()
     for block in BLOCKS:
         if block.document.read_text(encoding="utf-8") != block.fresh():
             raise Problem(f"{block.document.name} is stale: run `python3 run.py table`")
