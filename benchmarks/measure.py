@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from statistics import quantiles
+from types import FrameType
 from typing import Any
 
 import httpx
@@ -92,7 +94,7 @@ class Record:
     late: list[float] = field(default_factory=list)
     clicks: int = 0
     lost: int = 0
-    attempts: int = 0
+    anew: int = 0
     """How often a member had to connect anew, since the server had closed the socket."""
 
     twice: int = 0
@@ -117,7 +119,7 @@ class Record:
             **{name: percentiles(getattr(self, name)) for name in times if getattr(self, name)},
             "lost": self.lost,
             "twice": self.twice,
-            "connected_anew": self.attempts,
+            "connected_anew": self.anew,
             "messages_per_late_joiner": self.late_messages / max(1, len(self.late)),
             "failed_pages": self.failed_pages,
             "cpu_seconds_per_1000_clicks": round(1000 * self.cpu_seconds / self.clicks, 2),
@@ -144,10 +146,7 @@ async def connect_all(subjects: Sequence[Subject], records: Mapping[str, Record]
             if turn:
                 subject.room.leave()
                 await asyncio.sleep(SETTLE)
-            attempts = subject.room.attempts()
             records[subject.name].connect.append(1000 * await subject.room.connect())
-            attempts = subject.room.attempts() - attempts
-            records[subject.name].attempts += attempts - len(subject.room.members)
 
 
 async def click_all(
@@ -222,7 +221,9 @@ async def arrive(
     client: httpx.AsyncClient, member: Member, told: "asyncio.Future[float]", words: str
 ) -> float | None:
     """Do what the page does when it is told; return when Results is there, None if it is not."""
-    await asyncio.wait([told], timeout=LOST)
+    done, _ = await asyncio.wait([told], timeout=LOST)
+    if done and told.exception():
+        return None
     answer = await client.get(member.page)
     member.leave()
     if answer.is_redirect:
@@ -235,6 +236,9 @@ async def play(subjects: Sequence[Subject], load: Load, snapshot: Snapshot) -> d
     records = {subject.name: Record() for subject in subjects}
     await connect_all(subjects, records)
     await click_all(subjects, records, load.clicks, snapshot)
+    for subject in subjects:
+        attempts, wanted = subject.room.attempts(), CONNECTS * load.members
+        records[subject.name].anew = attempts - wanted
     await come_late(subjects, records, snapshot)
     for subject in subjects:
         subject.room.leave()
@@ -253,7 +257,7 @@ def running_floor() -> Iterator[tuple[int, str]]:
     try:
         while is_free(port):
             if process.poll() is not None:
-                raise RuntimeError(f"the floor ended, status {process.returncode}")
+                raise Problem(f"the floor ended, status {process.returncode}")
             time.sleep(0.05)
         yield process.pid, f"ws://127.0.0.1:{port}/"
     finally:
@@ -424,7 +428,13 @@ def main() -> None:
     options.out.write_text(json.dumps(results, indent=1) + "\n")
 
 
+def leave(number: int, frame: FrameType | None) -> None:
+    """End in good order, and every server with it."""
+    sys.exit(128 + number)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, leave)
     try:
         main()
     except Problem as problem:

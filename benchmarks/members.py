@@ -65,6 +65,7 @@ class Connection(asyncio.Protocol):
         self.heard = heard
         self.traffic = Traffic()
         self._socket = ClientProtocol(parse_uri(address))
+        self._has_ended = False
         self._inbox: list[bytes] = []
         self._awaited: re.Pattern[bytes] | None = None
         self._came: asyncio.Future[float] = asyncio.get_running_loop().create_future()
@@ -82,6 +83,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Let who waits for something know that it will not come."""
+        self._has_ended = True
         if self._awaited:
             self._awaited = None
             self._came.set_exception(error or ConnectionResetError())
@@ -99,10 +101,13 @@ class Connection(asyncio.Protocol):
     def listen_for(self, pattern: re.Pattern[bytes]) -> "asyncio.Future[float]":
         """Return the time when something comes that this matches, as it will be known then.
 
-        It will be a ConnectionError if the connection ends before.
+        It will be an OSError if the connection ends before.
         """
-        self._awaited = pattern
         self._came = asyncio.get_running_loop().create_future()
+        if self._has_ended:
+            self._came.set_exception(ConnectionResetError())
+        else:
+            self._awaited = pattern
         return self._came
 
     def say(self, text: str) -> None:
@@ -127,7 +132,8 @@ class Connection(asyncio.Protocol):
                 self.heard.append(read(bytes(event.data)))
 
     def leave(self) -> None:
-        """Close it, as a page does that is left."""
+        """Close it, as a page does that is left; nobody waits for anything any more."""
+        self._awaited = None
         self.tidy()
         if self.is_open:
             self._socket.send_close(CloseCode.GOING_AWAY)
