@@ -52,6 +52,12 @@ LATE = 10
 SETTLE = 0.02
 """Seconds after the last member is told in which what the server still does is counted in."""
 
+ENOUGH = 10
+"""The clicks with losses after which a subject is not clicked any more, as each takes LOST."""
+
+AGAIN = 4.5
+"""Seconds after which the page asks again."""
+
 QUIET = 0.5
 """Seconds without a new statement after which the server is taken to have done."""
 
@@ -97,6 +103,10 @@ class Record:
     anew: int = 0
     """How often a member had to connect anew, since the server had closed the socket."""
 
+    losses: int = 0
+    """In how many clicks somebody was not told."""
+
+    unanswered: int = 0
     twice: int = 0
     late_messages: int = 0
     failed_pages: int = 0
@@ -106,6 +116,7 @@ class Record:
         """Note a click."""
         self.clicks += 1
         self.lost += told.lost
+        self.losses += told.lost > 0
         if told.delays:
             self.first.append(told.delays[0])
             self.median.append(told.delays[len(told.delays) // 2])
@@ -118,6 +129,7 @@ class Record:
             "clicks": self.clicks,
             **{name: percentiles(getattr(self, name)) for name in times if getattr(self, name)},
             "lost": self.lost,
+            "unanswered": self.unanswered,
             "twice": self.twice,
             "connected_anew": self.anew,
             "messages_per_late_joiner": self.late_messages / max(1, len(self.late)),
@@ -156,6 +168,8 @@ async def click_all(
     for turn in range(clicks):
         for subject in in_turn(subjects, turn):
             record, room = records[subject.name], subject.room
+            if record.losses == ENOUGH:
+                continue
             snapshot.restore()
             await room.connect()
             heard = sum(len(member.heard) for member in room.members)
@@ -210,25 +224,45 @@ async def arrive_all(subject: Subject, record: Record, arrivals: int, snapshot: 
                     for member, when in zip(room.members, told, strict=True)
                 )
             )
-        ends = [end for end in arrived if end is not None]
-        record.failed_pages += len(arrived) - len(ends)
-        if ends:
-            record.results.append(1000 * (max(ends) - start))
+        record.lost += sum(arrival is None for arrival in arrived)
+        there = [arrival for arrival in arrived if arrival]
+        record.failed_pages += sum(arrival.failures for arrival in there)
+        if there:
+            record.results.append(1000 * (max(arrival.time for arrival in there) - start))
         progress(f"arrival {turn + 1} of {arrivals}", turn + 1 == arrivals)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """When a member has Results, and how many error pages came first."""
+
+    time: float
+    failures: int
 
 
 async def arrive(
     client: httpx.AsyncClient, member: Member, told: "asyncio.Future[float]", words: str
-) -> float | None:
-    """Do what the page does when it is told; return when Results is there, None if it is not."""
-    done, _ = await asyncio.wait([told], timeout=LOST)
-    if done and told.exception():
+) -> Arrival | None:
+    """Do what the page does when it is told; return None where Results never comes.
+
+    If the server does not answer with a redirect, the page asks again after a while. What it
+    then loads can still be an error: a person would load it again.
+    """
+    failures = 0
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await told
+            while not (await client.get(member.page)).is_redirect:
+                failures += 1
+                await asyncio.sleep(AGAIN)
+            member.leave()
+            while words not in (await client.get(member.page, follow_redirects=True)).text:
+                failures += 1
+                await asyncio.sleep(1)
+    except (OSError, TimeoutError, httpx.TransportError):
+        member.leave()
         return None
-    answer = await client.get(member.page)
-    member.leave()
-    if answer.is_redirect:
-        answer = await client.get(member.page, follow_redirects=True)
-    return time.perf_counter() if words in answer.text else None
+    return Arrival(time.perf_counter(), failures)
 
 
 async def play(subjects: Sequence[Subject], load: Load, snapshot: Snapshot) -> dict[str, Any]:
@@ -239,6 +273,7 @@ async def play(subjects: Sequence[Subject], load: Load, snapshot: Snapshot) -> d
     for subject in subjects:
         attempts, wanted = subject.room.attempts(), CONNECTS * load.members
         records[subject.name].anew = attempts - wanted
+        records[subject.name].unanswered = subject.room.unanswered()
     await come_late(subjects, records, snapshot)
     for subject in subjects:
         subject.room.leave()

@@ -29,7 +29,10 @@ URGENT = (0x88, 0x89)
 LOST = 10
 """Seconds after which a message counts as lost."""
 
-CONNECTED = 120
+UNANSWERED = 60
+"""Seconds after which the answer to a member who has connected counts as lost."""
+
+CONNECTED = 180
 """Seconds that connecting may take."""
 
 
@@ -156,6 +159,7 @@ class Member:
         self.socket = socket
         self.heard: list[dict[str, Any]] = []
         self.attempts = 0
+        self.unanswered = 0
         self.connection: Connection | None = None
         self._before = Traffic()
 
@@ -170,7 +174,11 @@ class Member:
         return self.connection is not None and self.connection.is_open
 
     async def connect(self) -> None:
-        """Connect and ask, until there is an answer; wait between two attempts as the page does."""
+        """Connect, ask, and wait for the answer; connect anew if the server closes the socket.
+
+        Between two attempts passes as much time as the page lets pass. An answer that does not
+        come in time is counted as lost.
+        """
         wait = 0.5
         while True:
             try:
@@ -194,10 +202,12 @@ class Member:
         if not connection.is_open:
             raise ConnectionResetError
         answered = connection.listen_for(ANSWER)
-        while not answered.done():
-            connection.say(ask())
-            await asyncio.wait([answered], timeout=4 + random.random())
-        await answered
+        connection.say(ask())
+        done, _ = await asyncio.wait([answered], timeout=UNANSWERED)
+        if done:
+            await answered
+        else:
+            self.unanswered += 1
 
     def listen_for(self, pattern: re.Pattern[bytes]) -> "asyncio.Future[float]":
         """Return the time when a message comes that this matches, as it will be known then."""
@@ -261,6 +271,10 @@ class Room:
     def attempts(self) -> int:
         """Return how often its members have tried to connect so far."""
         return sum(member.attempts for member in self.members)
+
+    def unanswered(self) -> int:
+        """Return how many answers to members who had connected were lost so far."""
+        return sum(member.unanswered for member in self.members)
 
     def traffic(self) -> Traffic:
         """Return what has gone over its sockets so far."""

@@ -43,8 +43,9 @@ def time_rows() -> str:
     """Return the table of times in Markdown: the middle one, and the 99th of 100."""
     lines = [
         "| oTree | members | | clicks | first told | median | last told | last, x floor "
-        "| last, x live page | Results | all connect | late joiner | lost |",
-        "| --- " * 13 + "|",
+        "| last, x live page | Results | all connect | late joiner | lost | unanswered "
+        "| error pages |",
+        "| --- " * 15 + "|",
     ]
     for release, result in load().items():
         for members, measured in result["times"].items():
@@ -60,7 +61,8 @@ def _time_cells(name: str, measured: Mapping[str, Any]) -> list[str]:
     told = [_span(summary.get(key)) for key in ("first", "median", "last")]
     others = [f"{ratios[key]:.2f}" if key in ratios else "" for key in ("floor", "live_page")]
     rest = [_span(summary.get(key)) for key in ("results", "connect", "late")]
-    return [str(summary["clicks"]), *told, *others, *rest, str(summary["lost"])]
+    losses = [str(summary[key]) for key in ("lost", "unanswered", "failed_pages")]
+    return [str(summary["clicks"]), *told, *others, *rest, *losses]
 
 
 def _span(times: Mapping[str, float] | None) -> str:

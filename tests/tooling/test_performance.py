@@ -14,6 +14,8 @@ SUMMARY = {
     "clicks": 30,
     **dict.fromkeys(("first", "median", "last", "results", "connect", "late"), TIMES),
     "lost": 0,
+    "unanswered": 0,
+    "failed_pages": 0,
     "cpu_seconds_per_1000_clicks": 12.34,
 }
 COUNT = {"statements": {"BEGIN": 1, "SELECT": 2, "UPDATE": 1}, "messages": 4, "bytes": 1234}
