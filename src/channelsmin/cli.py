@@ -71,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_results)
 
     command = commands.add_parser("releases", help="add new releases from the package index")
+    command.add_argument("--check", action="store_true", help="only say whether there are any")
     command.set_defaults(run=_releases)
     return top
 
@@ -126,5 +127,7 @@ def _results(options: argparse.Namespace) -> None:
 
 
 def _releases(options: argparse.Namespace) -> None:
-    added = releases.update()
-    _say("\n".join(map(str, added)) or "nothing new")
+    if options.check:
+        releases.check()
+    else:
+        releases.update(_say)

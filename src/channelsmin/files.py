@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 if sys.version_info >= (3, 11):
@@ -16,3 +17,18 @@ ROOT = Path(__file__).resolve().parents[2]
 def read_toml(path: Path) -> dict[str, Any]:
     """Return what a TOML file holds."""
     return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file, whole or not at all: who reads it meanwhile sees what was there before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+        unfinished = Path(file.name)
+        try:
+            file.write(text)
+            file.flush()
+            unfinished.chmod(0o644)
+            unfinished.replace(path)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            raise
