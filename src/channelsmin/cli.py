@@ -5,7 +5,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from channelsmin import bench, demo, export, performance, releases, results, suite, table
+from channelsmin import (
+    bench,
+    demo,
+    environment,
+    export,
+    locking,
+    locks,
+    performance,
+    releases,
+    results,
+    suite,
+    table,
+    variants,
+)
 from channelsmin.problem import Problem
 
 
@@ -73,6 +86,15 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("releases", help="add new releases from the package index")
     command.add_argument("--check", action="store_true", help="only say whether there are any")
     command.set_defaults(run=_releases)
+
+    command = commands.add_parser("lock", help="lock the environments that are not, or not rightly")
+    command.add_argument("--check", action="store_true", help="only say which, without the index")
+    command.set_defaults(run=_lock)
+
+    command = commands.add_parser("rebuild", help="make the environment a release is tested in")
+    command.add_argument("release", help="such as 2.1.35")
+    command.add_argument("folder", type=Path, help="where to: a new folder")
+    command.set_defaults(run=_rebuild)
     return top
 
 
@@ -131,3 +153,19 @@ def _releases(options: argparse.Namespace) -> None:
         releases.check()
     else:
         releases.update(_say)
+
+
+def _lock(options: argparse.Namespace) -> None:
+    if options.check:
+        locks.check()
+    else:
+        locking.update(_say)
+
+
+def _rebuild(options: argparse.Namespace) -> None:
+    release = releases.find(options.release)
+    folder: Path = options.folder
+    if folder.exists():
+        raise Problem(f"{folder} is there already: name a new folder")
+    made = environment.create(variants.serving(release), release, folder)
+    _say(f"{made.otree}: oTree {release}, as it is tested")

@@ -34,7 +34,7 @@ def matrix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["releases"])
+@pytest.mark.parametrize("name", ["releases", "notes"])
 def test_the_files_are_as_their_schema_says(name: str) -> None:
     schema = json.loads((ROOT / "matrix" / f"{name}.schema.json").read_text())
     Draft202012Validator.check_schema(schema)
