@@ -1,19 +1,25 @@
 """tox's plugin for this project: an environment for every release that is known.
 
 What differs between the environments comes from where it is written: the releases from
-matrix/releases.toml, their Python and what is held back from the variants.
+matrix/releases.toml, their Python from the variants, what is installed from matrix/locks.
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 
+from packaging.version import Version
 from tox.config.loader.memory import MemoryLoader
 from tox.config.sets import EnvConfigSet
 from tox.plugin import impl
 from tox.session.state import State
 from tox.tox_env.python.pip.req_file import PythonDeps
 
-from channelsmin import environment, releases, suite, variants
-from channelsmin.files import ROOT
+from channelsmin import environment, locks, releases, suite, variants
+from channelsmin.files import ROOT, write
+from channelsmin.variants import Variant
+
+REQUIREMENTS = ROOT / ".tox" / "requirements"
+"""Where tox finds what to install: pip takes hashes from a file, never from its arguments."""
 
 OLD_PYTHONS = {"3.6", "3.7", "3.8"}
 """What a current virtualenv makes no environments for; 20.21 is the last one that does for all.
@@ -29,6 +35,15 @@ def tox_extend_envs() -> Iterable[str]:
     return [f"otree{release}" for release in releases.known() if variants.find(release)]
 
 
+def _written(variant: Variant, release: Version) -> Path:
+    """Write the release's requirements file where tox can read it; return where."""
+    file = REQUIREMENTS / f"otree{release}.txt"
+    text = environment.requirements(variant, release)
+    if not file.exists() or file.read_text(encoding="utf-8") != text:
+        write(file, text)
+    return file
+
+
 @impl
 def tox_add_env_config(env_conf: EnvConfigSet, state: State) -> None:
     """Give such an environment its interpreter and its one package."""
@@ -38,10 +53,10 @@ def tox_add_env_config(env_conf: EnvConfigSet, state: State) -> None:
     variant = variants.serving(release)
     pythons = variant.pythons(release)
     found = environment.interpreter(variant, release)
-    packages = "\n".join(environment.requirements(variant, release)).replace("-c\n", "-c ")
     settings: dict[str, object] = {
         "base_python": [str(found)] if found else [f"python{version}" for version in pythons],
-        "deps": PythonDeps(packages, ROOT),
+        "deps": PythonDeps(f"-r {_written(variant, release)}", ROOT),
+        "set_env": locks.BUILD_VARIABLES,
     }
     if all(python in OLD_PYTHONS for python in pythons):
         settings["virtualenv_spec"] = "virtualenv<20.22"

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from packaging.version import Version
 
+from channelsmin import locks
+from channelsmin.files import write
 from channelsmin.problem import Problem
 from channelsmin.variants import Variant
 
@@ -49,7 +51,7 @@ class Environment:
             and name not in {"DATABASE_URL", "REDIS_URL", "PORT", "VIRTUAL_ENV"}
         }
         path = os.pathsep.join([str(self.scripts), kept.get("PATH", os.defpath)])
-        return {**kept, "PATH": path, "PYTHONUNBUFFERED": "1"}
+        return {**kept, **locks.BUILD_VARIABLES, "PATH": path, "PYTHONUNBUFFERED": "1"}
 
     def release(self) -> Version:
         """Return the release of oTree that is installed, as the installation itself says."""
@@ -103,15 +105,27 @@ def first_interpreter(version: str) -> Path | None:
     return next(interpreters(version), None)
 
 
+def python_version(variant: Variant, release: Version) -> str:
+    """Return the Python version to run `release` on: the best one that this machine has.
+
+    Where it has none, the one that is preferred.
+    """
+    versions = variant.pythons(release)
+    return next(filter(first_interpreter, versions), versions[0])
+
+
 def interpreter(variant: Variant, release: Version) -> Path | None:
     """Return this machine's best interpreter for `release`, or None."""
-    return next(filter(None, map(first_interpreter, variant.pythons(release))), None)
+    return first_interpreter(python_version(variant, release))
 
 
-def requirements(variant: Variant, release: Version) -> list[str]:
-    """Return what to tell pip to install: the release, and what is held back for its era."""
-    constraints = variant.constraints()
-    return [f"otree=={release}", *(["-c", str(constraints)] if constraints else [])]
+def requirements(variant: Variant, release: Version) -> str:
+    """Return the requirements file that pip is to install: everything, as it was locked.
+
+    A release that has no lock, as it is new, is installed with whatever the index has.
+    """
+    lock = locks.find(release, python_version(variant, release))
+    return locks.requirements(release, lock) if lock else f"otree=={release}\n"
 
 
 def create(variant: Variant, release: Version, folder: Path) -> Environment:
@@ -124,19 +138,21 @@ def create(variant: Variant, release: Version, folder: Path) -> Environment:
     finished = folder / "installed"
     if finished.exists():
         return environment
-    python = interpreter(variant, release)
-    if python is None:
-        wanted = " or ".join(variant.pythons(release))
+    found = interpreter(variant, release)
+    if found is None:
+        versions = " or ".join(variant.pythons(release))
         raise Problem(
-            f"oTree {release} needs Python {wanted}, which this machine does not have: "
+            f"oTree {release} needs Python {versions}, which this machine does not have: "
             f"install it (for example with `uv python install {variant.pythons(release)[0]}`) "
             "or name another release"
         )
     shutil.rmtree(folder, ignore_errors=True)
+    wanted = folder / "requirements.txt"
     steps = [
-        [str(python), "-m", "venv", str(folder)],
-        [str(environment.python), "-m", "pip", "install", *requirements(variant, release)],
+        [str(found), "-m", "venv", str(folder)],
+        [str(environment.python), "-m", "pip", "install", "--requirement", str(wanted)],
     ]
+    write(wanted, requirements(variant, release))
     for step in steps:
         if subprocess.run(step, env=environment.variables(), check=False).returncode:
             shutil.rmtree(folder, ignore_errors=True)

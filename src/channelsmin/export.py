@@ -6,7 +6,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from channelsmin import releases, variants
+from channelsmin import notes, releases, variants
 from channelsmin.files import ROOT
 from channelsmin.problem import Problem
 from channelsmin.variants import Variant
@@ -68,6 +68,8 @@ def write(export: Export, folder: Path) -> None:
     (folder / "_static").mkdir()
     (folder / "_templates").mkdir()
     (folder / "requirements.txt").write_text("\n".join(_requirements(export)) + "\n")
+    if held_back := _held_back(export):
+        (folder / "constraints.txt").write_text("\n".join(held_back) + "\n")
 
 
 def _requirements(export: Export) -> list[str]:
@@ -76,6 +78,13 @@ def _requirements(export: Export) -> list[str]:
     It refuses to pack a project that does not name psycopg2. Later releases (3.3.11, not 3.2.8)
     also ask whether they may write the file anew, unless the first line says that they may not.
     """
-    held_back = ["-c constraints.txt"] if export.variant.constraints() else []
+    held_back = ["-c constraints.txt"] if _held_back(export) else []
     needs: list[str] = export.variant.facts["postgresql_needs"]
     return ["# oTree-may-not-overwrite-this-file", *held_back, export.requirement, *needs]
+
+
+def _held_back(export: Export) -> list[str]:
+    """Return what must not get newer, for the release or for any in the variant's range."""
+    served = filter(export.variant.serves, releases.known())
+    concerned = served if export.release is None else [export.release]
+    return sorted({hold for release in concerned for hold in notes.held_back(release)})

@@ -43,11 +43,6 @@ class Variant:
         rule: list[str] = self.rule("python", release)["use"]
         return rule
 
-    def constraints(self) -> Path | None:
-        """Return the file of dependencies held back for this era, if it needs one."""
-        path = self.folder / "constraints.txt"
-        return path if path.exists() else None
-
     def rule(self, name: str, release: Version) -> Mapping[str, Any]:
         """Return the first of the `[[name]]` tables whose `releases` hold `release`."""
         return self.rules(name, release)[0]

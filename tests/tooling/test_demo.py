@@ -38,7 +38,7 @@ def test_a_missing_interpreter_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_a_failed_installation_leaves_nothing_behind(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(environment, "requirements", lambda variant, release: ["--no-such-option"])
+    monkeypatch.setattr(environment, "requirements", lambda variant, release: "--no-such-option")
     with pytest.raises(Problem, match="could not be installed"):
         environment.create(VARIANT, RELEASE, tmp_path / "environment")
     assert not (tmp_path / "environment").exists()

@@ -34,7 +34,8 @@ def test_an_export_is_the_variant_and_the_shared_templates(
         if path.is_file() and "__pycache__" not in path.parts
     } - {Path("variant.toml")}
     templates = {export.TEMPLATES / name for name in SHARED}
-    assert written == own | templates | {Path("requirements.txt")}
+    made = {Path("requirements.txt")}
+    assert written - {Path("constraints.txt")} == own | templates | made
     assert (tmp_path / "project" / "_static").is_dir()
 
 
@@ -48,6 +49,20 @@ def test_the_requirements_are_the_release_or_the_variants_range(tmp_path: Path) 
     for what, line in (("2.2.4", "otree==2.2.4"), ("otree-2.3", "otree>=2.3.0b2,<=2.5.8")):
         export.write(export.named(what), tmp_path / what)
         assert line in (tmp_path / what / "requirements.txt").read_text().splitlines()
+
+
+@pytest.mark.parametrize("what", ["3.2.8", "otree-2.6"])
+def test_what_is_held_back_is_so_in_the_exported_project(what: str, tmp_path: Path) -> None:
+    export.write(export.named(what), tmp_path / "project")
+    requirements = (tmp_path / "project" / "requirements.txt").read_text()
+    assert "-c constraints.txt" in requirements.splitlines()
+    assert (tmp_path / "project" / "constraints.txt").read_text() == "huey<3\n"
+
+
+def test_where_nothing_is_held_back_there_are_no_constraints(tmp_path: Path) -> None:
+    export.write(export.named("3.4.0"), tmp_path / "project")
+    assert "-c " not in (tmp_path / "project" / "requirements.txt").read_text()
+    assert not (tmp_path / "project" / "constraints.txt").exists()
 
 
 @pytest.mark.parametrize(

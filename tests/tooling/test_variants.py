@@ -65,7 +65,6 @@ def test_neighbours_with_channels_have_the_same_files_in_the_same_places() -> No
     consumers = [variant.folder / "channelsmin" / "consumers.py" for variant in ALL]
     trees = [
         {path.relative_to(variant.folder) for path in variant.folder.rglob("*.*")}
-        - {Path("constraints.txt")}
         for variant, file in zip(ALL, consumers, strict=True)
         if file.exists()
     ]
