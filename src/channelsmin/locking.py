@@ -69,6 +69,8 @@ def _uv(lock: Lock, python: Path, until: str) -> str:
         overrides.write_text("".join(never))
         command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--generate-hashes"]
         command += ["--no-header", "--no-annotate", "--no-emit-package", locks.NOT_LOCKED]
+        # Where somebody requires an extra, pip wants it to be pinned with the extra.
+        command += ["--no-strip-extras"]
         command += ["--python", str(python), "--no-python-downloads"]
         command += ["--exclude-newer", f"{until}T00:00:00Z", "--override", str(overrides)]
         command += ["--constraint", str(constraints)]
@@ -86,6 +88,6 @@ def spelled(answer: str, pinned: Sequence[str], requires: Sequence[str]) -> str:
     the file zope.interface-4.2.0.tar.gz of a project that is called zope-interface.
     """
     names = {canonicalize_name(name): name for name in (Requirement(r).name for r in requires)}
-    blocks = re.findall(r"^([\w.-]+)(==.*\n(?:[ \t].*\n)*)", answer, re.MULTILINE)
+    blocks = re.findall(r"^([\w.-]+)((?:\[.+\])?==.*\n(?:[ \t].*\n)*)", answer, re.MULTILINE)
     named = (names.get(canonicalize_name(name), name) + rest for name, rest in blocks)
     return "".join(sorted([*named, *pinned], key=str.lower))

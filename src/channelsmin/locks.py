@@ -29,7 +29,7 @@ BUILD_VARIABLES = {"PIP_CONSTRAINT": str(BUILD), "PIP_BUILD_CONSTRAINT": str(BUI
 
 BANNER = "# Generated: do not edit. `python3 run.py lock` writes what is missing or stale.\n"
 
-PIN = re.compile(r"^([\w.-]+)==([\w.+!-]+)", re.MULTILINE)
+PIN = re.compile(r"^([\w.-]+)(?:\[[\w,-]+\])?==([\w.+!-]+)", re.MULTILINE)
 """How the lines of a lock start that are neither comments nor hashes."""
 
 NOT_LOCKED = "setuptools"

@@ -44,7 +44,7 @@ def test_every_release_that_can_be_installed_has_a_lock_on_each_of_its_pythons()
 
 def test_a_lock_holds_pins_with_hashes_and_nothing_else() -> None:
     """In particular no address of an index."""
-    line = re.compile(r"#.*|[\w.-]+==\S+ \\|    --hash=sha256:[0-9a-f]{64}( \\)?")
+    line = re.compile(r"#.*|[\w.-]+(\[\w+\])?==\S+ \\|    --hash=sha256:[0-9a-f]{64}( \\)?")
     for path in locks.LOCKS.iterdir():
         text = path.read_text(encoding="utf-8")
         assert all(map(line.fullmatch, text.splitlines())), path.name
@@ -151,7 +151,7 @@ def test_a_lock_cannot_be_resolved_without_its_python(monkeypatch: pytest.Monkey
 
 
 def test_what_is_answered_by_hand_is_sorted_in_and_all_is_spelled_as_otree_does() -> None:
-    by_hand = [TWISTED.block, "Automat==1 \\\n    --hash=sha256:3\n"]
+    by_hand = [TWISTED.block, "Automat[visualize]==1 \\\n    --hash=sha256:3\n"]
     text = locking.spelled(ANSWER, by_hand, LOCK.requires)
     names = [name for name, _ in locks.PIN.findall(text)]
     assert names == ["Automat", "certifi", "Django", "Twisted"]
