@@ -22,7 +22,7 @@ from channelsmin.problem import Problem
 LOCKS = ROOT / "matrix" / "locks"
 
 BUILD = ROOT / "matrix" / "build.txt"
-"""What pip builds source distributions with, where the interpreter does not bring that along."""
+"""What pip builds source distributions with, where it gets that from the index."""
 
 BUILD_VARIABLES = {"PIP_CONSTRAINT": str(BUILD), "PIP_BUILD_CONSTRAINT": str(BUILD)}
 """How pip is told so: the first is for pip < 25.3, the second for the later ones."""
@@ -40,10 +40,12 @@ NOT_LOCKED = "setuptools"
 class Lock:
     """A lock as it should be: for whom, and from what.
 
-    `requires` is what each of the releases declares, `held_back` what `matrix/notes.toml` adds to
-    it, `by_hand` what the notes answer in the resolver's place.
+    `name` is the name of its file but for the Python. `requires` is what each of the releases
+    declares, `held_back` what `matrix/notes.toml` adds to it, `by_hand` what the notes answer in
+    the resolver's place.
     """
 
+    name: str
     releases: tuple[Version, ...]
     python: str
     requires: tuple[str, ...]
@@ -52,8 +54,8 @@ class Lock:
 
     @property
     def path(self) -> Path:
-        """The file, named after the first of the releases and the Python."""
-        return LOCKS / f"{self.releases[0]}-py{self.python}.txt"
+        """The file."""
+        return LOCKS / f"{self.name}-py{self.python}.txt"
 
     @property
     def head(self) -> str:
@@ -94,19 +96,27 @@ def wanted() -> tuple[Lock, ...]:
     """Return the locks that there should be.
 
     One for each Python of each release that a variant serves and that can be installed at all,
-    shared by those that require the same and are held back alike.
+    shared by those that require the same and are held back alike. It is named like the file of
+    `matrix/requires`, whatever is noted of single releases, so that it stays as it is; what is
+    held back has a name of its own.
     """
-    groups: dict[tuple[str, str, tuple[str, ...], tuple[ByHand, ...]], list[Version]] = {}
+    groups: dict[tuple[str, str, tuple[str, ...]], list[Version]] = {}
     for release, row in releases.rows().items():
         variant = variants.find(release)
         if variant and row.requires and not notes.broken(release):
             for python in variant.pythons(release):
-                noted = (notes.held_back(release), notes.by_hand(release, python))
-                key = (python, row.requires, *noted)
+                key = (python, row.requires, notes.held_back(release))
                 groups.setdefault(key, []).append(release)
     return tuple(
-        Lock(tuple(members), python, releases.requires(name), held_back, by_hand)
-        for (python, name, held_back, by_hand), members in groups.items()
+        Lock(
+            f"{members[0]}-held-back" if held_back else name,
+            tuple(members),
+            python,
+            releases.requires(name),
+            held_back,
+            notes.by_hand(members[0], python),
+        )
+        for (python, name, held_back), members in groups.items()
     )
 
 

@@ -14,7 +14,7 @@ from channelsmin.notes import ByHand
 from channelsmin.problem import Problem
 
 TWISTED = ByHand("Twisted==16.2.0", "a" * 64)
-LOCK = Lock((Version("2.1.35"),), "3.7", ("Django==1.11.2", "certifi"), (), ())
+LOCK = Lock("2.1.35", (Version("2.1.35"),), "3.7", ("Django==1.11.2", "certifi"), (), ())
 ANSWER = "certifi==2026.10.18 \\\n    --hash=sha256:1\ndjango==1.11.2 \\\n    --hash=sha256:2\n"
 
 
@@ -66,6 +66,19 @@ def test_releases_that_are_held_back_apart_do_not_share_a_lock(
     [alone] = [lock for lock in wanted if lock.python == "3.7" and apart in lock.releases]
     assert alone.releases == (apart,)
     assert alone.held_back == ("six<2",)
+    assert alone.path.name == "2.1.41-held-back-py3.7.txt"
+
+
+def test_a_note_on_one_release_leaves_the_others_their_lock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = {lock.path for lock in locks.wanted()}
+    monkeypatch.setattr(notes, "broken", lambda release: "x" * (release == Version("2.1.14")))
+    assert {lock.path for lock in locks.wanted.__wrapped__()} == before
+
+
+def test_no_two_locks_have_the_same_file() -> None:
+    assert len({lock.path for lock in locks.wanted()}) == len(locks.wanted())
 
 
 def test_a_broken_release_has_no_lock() -> None:
@@ -152,7 +165,9 @@ def test_a_lock_cannot_be_resolved_without_its_python(monkeypatch: pytest.Monkey
 
 def test_what_is_answered_by_hand_is_sorted_in_and_all_is_spelled_as_otree_does() -> None:
     by_hand = [TWISTED.block, "Automat[visualize]==1 \\\n    --hash=sha256:3\n"]
-    text = locking.spelled(ANSWER, by_hand, LOCK.requires)
+    answer = ANSWER.replace("certifi", "certifi[extra]")
+    text = locking.spelled(answer, by_hand, LOCK.requires)
+    assert "certifi[extra]==2026.10.18" in text
     names = [name for name, _ in locks.PIN.findall(text)]
     assert names == ["Automat", "certifi", "Django", "Twisted"]
     assert text.count("--hash") == 4

@@ -120,12 +120,13 @@ def test_what_cannot_be_read_is_unknown_and_the_release_is_added_nevertheless(
     assert added.keys() == {"version", "uploaded", "yanked", "sha256"}
 
 
-def test_who_requires_the_same_shares_it(matrix: Path) -> None:
-    releases.update(lambda line: None)
-    other = Listed(Version("6.0.1"), None, "", "", "d" * 64)
-    assert releases.merge({}, [other])[0].uploaded is None
+def test_who_requires_the_same_shares_it(matrix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = replace(NEW, release=Version("6.0.1"))
+    monkeypatch.setattr(index, "ask", lambda: [NEW, other])
     releases.update(lambda line: None)
     assert [path.name for path in (matrix / "requires").iterdir()] == ["6.0.0.txt"]
+    added = read_toml(matrix / "releases.toml")["releases"][1:]
+    assert [row["requires"] for row in added] == ["6.0.0", "6.0.0"]
 
 
 def test_check_names_what_the_matrix_lacks(matrix: Path) -> None:
