@@ -26,7 +26,8 @@ def newest_runnable() -> Version:
     """Return the newest final release that an interpreter of this machine runs."""
     for release in reversed(releases.known()):
         variant = variants.find(release)
-        if variant and not release.is_prerelease and environment.interpreter(variant, release):
+        offered = not release.is_prerelease and not releases.rows()[release].yanked
+        if variant and offered and environment.interpreter(variant, release):
             return release
     raise Problem(
         "this machine has no Python that runs any release of oTree: install Python 3.12, "

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,14 +25,16 @@ def update(say: Say) -> None:
 
     Raises Problem in the end if some could not be resolved; the others are written nevertheless.
     """
+    stale = [(lock, why) for lock in locks.wanted() if (why := lock.staleness())]
+    if stale and not find_spec("uv"):
+        raise Problem("uv is not installed beside channelsmin, and resolves the locks")
     failed = []
-    for lock in locks.wanted():
-        if why := lock.staleness():
-            say(f"{lock.path.name} {why}")
-            try:
-                write(lock.path, resolve(lock))
-            except Problem as problem:
-                failed.append(str(problem))
+    for lock, why in stale:
+        say(f"{lock.path.name} {why}")
+        try:
+            write(lock.path, resolve(lock))
+        except Problem as problem:
+            failed.append(str(problem))
     for path in locks.obsolete():
         say(f"{path.name} is for no release: removed")
         path.unlink()

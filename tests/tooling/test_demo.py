@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,14 @@ def test_a_busy_port_is_named() -> None:
         assert not is_free(port)
         with pytest.raises(Problem, match=f"port {port} is busy"):
             demo.run("6.0.15", port, print)
+
+
+def test_a_withdrawn_release_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = releases.rows()
+    withdrawn = {RELEASE: replace(rows[RELEASE], yanked="removed due to bug")}
+    monkeypatch.setattr(releases, "rows", lambda: {**rows, **withdrawn})
+    monkeypatch.setattr(environment, "interpreter", lambda variant, release: Path())
+    assert demo.newest_runnable() < RELEASE
 
 
 def test_a_missing_interpreter_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

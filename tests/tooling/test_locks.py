@@ -22,6 +22,7 @@ ANSWER = "certifi==2026.10.18 \\\n    --hash=sha256:1\ndjango==1.11.2 \\\n    --
 def written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Lock], Lock]:
     """Make a lock be wanted, and its file be there."""
     monkeypatch.setattr(locks, "LOCKS", tmp_path)
+    monkeypatch.setattr(locking, "find_spec", lambda name: "the tool is not run here")
 
     def write(lock: Lock) -> Lock:
         monkeypatch.setattr(locks, "wanted", lambda: (lock,))
@@ -128,6 +129,15 @@ def test_what_another_python_requires_is_not_asked_for() -> None:
     other = replace(LOCK, requires=('zipp; python_version < "3.7"', "setuptools"))
     assert other.unanswered_by(ANSWER) == []
     assert replace(other, python="3.6").unanswered_by(ANSWER) == ['zipp; python_version < "3.7"']
+
+
+def test_without_uv_nothing_is_tried(
+    written: Callable[[Lock], Lock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(LOCK).path.unlink()
+    monkeypatch.setattr(locking, "find_spec", lambda name: None)
+    with pytest.raises(Problem, match="uv is not installed"):
+        locking.update(lambda line: None)
 
 
 def test_a_stale_lock_is_written_again_and_one_for_nobody_removed(
