@@ -11,7 +11,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from channelsmin import locks
+from channelsmin import locks, notes
 from channelsmin.files import write
 from channelsmin.problem import Problem
 from channelsmin.variants import Variant
@@ -138,6 +138,8 @@ def create(variant: Variant, release: Version, folder: Path) -> Environment:
     finished = folder / "installed"
     if finished.exists():
         return environment
+    if why := notes.broken(release):
+        raise Problem(f"nobody can install oTree {release}: {why}")
     found = interpreter(variant, release)
     if found is None:
         versions = " or ".join(variant.pythons(release))

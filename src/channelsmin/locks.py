@@ -136,7 +136,7 @@ def requirements(release: Version, lock: Lock) -> str:
     """Return a requirements file that holds all of an environment, for `pip install -r`."""
     its = releases.rows()[release]
     return (
-        f"# oTree {release} on Python {lock.python}, with all that it needs, as it was measured.\n"
+        f"# oTree {release} on Python {lock.python}, with all that it needs.\n"
         f"otree=={release} \\\n    --hash=sha256:{its.sha256}\n"
         f"{lock.path.read_text(encoding='utf-8')}"
     )

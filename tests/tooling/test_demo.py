@@ -44,6 +44,12 @@ def test_a_missing_interpreter_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
         demo.newest_runnable()
 
 
+def test_a_release_that_nobody_can_install_is_not_tried(tmp_path: Path) -> None:
+    broken = releases.find("2.0.19")
+    with pytest.raises(Problem, match=r"nobody can install oTree 2\.0\.19: its setup\.py"):
+        environment.create(variants.serving(broken), broken, tmp_path)
+
+
 def test_a_failed_installation_leaves_nothing_behind(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
