@@ -29,7 +29,7 @@ URGENT = (0x88, 0x89)
 LOST = 10
 """Seconds after which a message counts as lost."""
 
-UNANSWERED = 60
+UNANSWERED = 30
 """Seconds after which the answer to a member who has connected counts as lost."""
 
 CONNECTED = 180
