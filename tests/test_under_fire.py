@@ -4,7 +4,6 @@ A few in every run; `python3 run.py trials` runs hundreds, and keeps a record of
 """
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from random import Random
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error
 
+from arriving import watch
 from faults import FAIR, MANNERS, STORM, Proxy, Rude, Weather
 from laboratory import CROWDS, NEWS, RECORD, Laboratory
 from participants import Member, Session, Visitor
@@ -75,7 +75,7 @@ class Outcome:
     skipped: int
     wrong: int
     reloaded: int
-    """Their connection was cut while the next page was loaded: that had to be done again."""
+    """Their next page was cut off, or an error: it had to be loaded again."""
 
     arrival: float
     """From the end of the fault to the last arrival."""
@@ -173,48 +173,14 @@ def test_whatever_goes_wrong_everybody_arrives_and_nobody_else(
 
 def observe(members: list[Member], bystander: Visitor, plan: Plan) -> Outcome:
     """Wait until all have arrived, and look when and where, and what they read there."""
-    start = time.monotonic()
-    arrivals: dict[str, float] = {}
-    named: list[int] = []
-    broken: dict[str, float] = {}
-    reloaded: set[str] = set()
-    while len(arrivals) < len(members) and time.monotonic() < start + LOST:
-        for member in members:
-            if member.code in arrivals:
-                continue
-            sight = "loading"
-            with suppress(Error):  # it is just being loaded
-                sight = member.page.evaluate(SIGHT)
-            now = time.monotonic()
-            if sight == "broken" and now > broken.setdefault(member.code, now) + 1:
-                reloaded.add(member.code)
-                with suppress(Error):
-                    member.page.reload(wait_until="commit")
-            elif sight.startswith("Member"):
-                arrivals[member.code] = now - start
-                named.append(int(sight.split()[1]))
-        members[0].page.wait_for_timeout(50)
-    there = [member for member in members if member.code in arrivals]
+    arrivals = watch(members, LOST)
+    named = arrivals.named
     strangers = sum(name not in plan.clickers or name != named[0] for name in named)
     return Outcome(
-        moved=len(there),
-        late=sum(arrivals.get(member.code, LOST) > IN_TIME for member in members),
+        moved=len(arrivals.seconds),
+        late=sum(arrivals.seconds.get(member.code, LOST) > IN_TIME for member in members),
         skipped=sum(member.index() > RESULTS for member in members if "/p/" in member.page.url),
         wrong=strangers + ("/MyPage/" not in bystander.path()),
-        reloaded=len(reloaded),
-        arrival=round(max(arrivals.values(), default=LOST), 2),
+        reloaded=len(arrivals.reloaded),
+        arrival=round(max(arrivals.seconds.values(), default=LOST), 2),
     )
-
-
-SIGHT = """() => {
-    const line = document.querySelector('#moved-by');
-    if (line) return line.innerText;
-    if (!document.documentElement) return 'broken';
-    const settled = document.readyState === 'complete' && !location.pathname.includes('/MyPage/');
-    return settled ? 'broken' : 'loading';
-}"""
-"""What is to be seen: who moved the group; that there is nothing to be seen yet; or that the page
-is broken, if this stays so for a second: its connection was cut while it was loaded. A person
-would load it again. Chrome does so by itself where it has nothing but an error to show, after a
-second, five seconds and so on, unless a program drives it.
-"""

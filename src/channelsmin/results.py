@@ -160,9 +160,9 @@ def _sums(name: str, groups: Mapping[str, list[dict[str, Any]]]) -> str:
 def soak_rows() -> str:
     """Return the table of the soak runs, in Markdown."""
     lines = [
-        "| oTree | date | minutes | sessions | members | moved | lost | came back after the click "
-        "| memory at start, middle, end | open files |",
-        "| --- " * 10 + "|",
+        "| oTree | date | minutes | sessions | members | moved | lost | reloaded "
+        "| came back after the click | memory at start, middle, end | open files |",
+        "| --- " * 11 + "|",
     ]
     for file in sorted(SOAK.glob("*.json"), key=lambda file: Version(file.stem)):
         run = json.loads(file.read_text())
@@ -171,8 +171,8 @@ def soak_rows() -> str:
         lost = run["members"] - run["moved"]
         lines.append(
             f"| {file.stem} | {run['date']} | {run['minutes']} | {run['sessions']} "
-            f"| {run['members']} | {run['moved']} | {lost} | {run['came_back_late']} "
-            f"| {memory} MB | {files} |"
+            f"| {run['members']} | {run['moved']} | {lost} | {run['reloaded']} "
+            f"| {run['came_back_late']} | {memory} MB | {files} |"
         )
     return "\n".join(lines) + "\n"
 
