@@ -9,13 +9,14 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import BrowserContext, Page, WebSocketRoute, expect
+from playwright.sync_api import BrowserContext, Error, Page, WebSocketRoute, expect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from wire import read
 
+START_LINKS = re.compile(r"/SessionStartLinks/")
 ON_MY_PAGE = re.compile(r"/MyPage/")
 ON_RESULTS = re.compile(r"/Results/")
 MOVED_BY = re.compile(r"Member \d of your group")
@@ -49,8 +50,14 @@ class Session:
         """Make a demo session of the named config, or open the one that has this code."""
         self.url = url
         with researcher.new_page() as page:
-            _go(page, f"{url}/SessionStartLinks/{code}" if code else f"{url}/demo/{config}/")
-            page.wait_for_url("**/SessionStartLinks/**")
+            address = f"{url}/SessionStartLinks/{code}" if code else f"{url}/demo/{config}/"
+            _go(page, address)
+            try:
+                page.wait_for_url(START_LINKS, timeout=10_000)
+            except Error:
+                # oTree 6.0.15, when busy, may never say that the session is there: once more.
+                _go(page, address)
+                page.wait_for_url(START_LINKS)
             self.code = urlsplit(page.url).path.split("/")[2]
             links = re.findall(r"/InitializeParticipant/\w+", page.content())
         self.links = list(dict.fromkeys(links))
