@@ -45,7 +45,7 @@ MESSAGES = (
     | st.integers(1, 1 << 20).map(lambda size: b'"' + b"x" * size + b'"')
 )
 # Up to the end of the line: an address with more in it is not the app's, but oTree's to refuse.
-CODES = st.text(st.characters(exclude_characters="\n")) | st.sampled_from(
+CODES = st.text(st.characters(codec="utf-8", exclude_characters="\n")) | st.sampled_from(
     ["../..", "' OR 1=1 --", "a/b", "%2e%2e", "\x00", "x" * 5000, "?group=1", "#", ";"]
 )
 PAGES = st.sampled_from(["MyPage", "Results", "Nothing", ""])
