@@ -44,22 +44,19 @@ def _go(page: Page, address: str) -> None:
 class Session:
     """A session, as a researcher has it in a browser."""
 
-    def __init__(
-        self, researcher: BrowserContext, url: str, config: str = "", code: str = ""
-    ) -> None:
+    def __init__(self, researcher: Page, url: str, config: str = "", code: str = "") -> None:
         """Make a demo session of the named config, or open the one that has this code."""
         self.url = url
-        with researcher.new_page() as page:
-            address = f"{url}/SessionStartLinks/{code}" if code else f"{url}/demo/{config}/"
-            _go(page, address)
-            try:
-                page.wait_for_url(START_LINKS, timeout=10_000)
-            except Error:
-                # oTree 6.0.15, when busy, may never say that the session is there: once more.
-                _go(page, address)
-                page.wait_for_url(START_LINKS)
-            self.code = urlsplit(page.url).path.split("/")[2]
-            links = re.findall(r"/InitializeParticipant/\w+", page.content())
+        address = f"{url}/SessionStartLinks/{code}" if code else f"{url}/demo/{config}/"
+        _go(researcher, address)
+        try:
+            researcher.wait_for_url(START_LINKS, timeout=10_000)
+        except Error:
+            # oTree 6.0.15, when busy, may never say that the session is there: once more.
+            _go(researcher, address)
+            researcher.wait_for_url(START_LINKS)
+        self.code = urlsplit(researcher.url).path.split("/")[2]
+        links = re.findall(r"/InitializeParticipant/\w+", researcher.content())
         self.links = list(dict.fromkeys(links))
 
     @property

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import Page, expect
 
 from channelsmin.server import Server
 from conftest import Connect, NewMember, OpenGroup
@@ -24,7 +24,7 @@ def test_a1_a_click_by_any_member_takes_the_whole_group_on(
 
 
 def test_a2_another_group_and_another_session_stay(
-    researcher: BrowserContext, server: Server, open_group: OpenGroup
+    researcher: Page, server: Server, open_group: OpenGroup
 ) -> None:
     session = Session(researcher, server.url, "channelsmin_groups")
     ours = open_group(session, 1, 2, 3)
@@ -43,7 +43,7 @@ def test_a2_another_group_and_another_session_stay(
 
 
 def test_a2_another_app_and_another_round_stay(
-    researcher: BrowserContext, laboratory: Laboratory, open_group: OpenGroup
+    researcher: Page, laboratory: Laboratory, open_group: OpenGroup
 ) -> None:
     url = laboratory.server.url
     group = open_group(Session(researcher, url, "channelsmin"), 1, 2, 3)
@@ -91,7 +91,7 @@ def test_a3_whoever_reloads_after_the_click_goes_straight_on(
 
 
 def test_a3_whoever_connects_while_another_clicks_is_told(
-    researcher: BrowserContext, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
+    researcher: Page, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
 ) -> None:
     """Subscribe, then read the state: a click in between is seen one way or the other."""
     session = Session(researcher, laboratory.server.url, "channelsmin")
@@ -115,14 +115,14 @@ def test_a3_whoever_connects_while_another_clicks_is_told(
 
 
 def test_a4_the_click_is_in_the_database_before_anyone_is_told(
-    researcher: BrowserContext, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
+    researcher: Page, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
 ) -> None:
     """Hold the server at the moment of telling, kill it there, and look what it had kept."""
     session = Session(researcher, laboratory.server.url, "channelsmin")
     (guide,) = open_group(session, 1)
     visitor = Visitor(session, 2).visit()
     socket = connect(guide.socket_url_of(visitor.code))
-    guide.page.close()
+    guide.context.close()
     with laboratory.hold("publish", NEWS):
         socket.say(click())
         laboratory.wait_until_held("publish")
@@ -132,7 +132,7 @@ def test_a4_the_click_is_in_the_database_before_anyone_is_told(
 
 
 def test_a5_the_first_click_wins_and_stays_on_record(
-    researcher: BrowserContext,
+    researcher: Page,
     server: Server,
     session: Session,
     open_group: OpenGroup,
@@ -182,7 +182,7 @@ def test_a5_the_news_goes_out_once_and_later_to_whoever_asks_alone(
 
 
 def test_a6_what_belongs_to_an_earlier_round_does_nothing(
-    researcher: BrowserContext, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
+    researcher: Page, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
 ) -> None:
     """Say in round 2 what was said in round 1: on the old socket, its address and the new."""
     group = open_group(Session(researcher, laboratory.server.url, "channelsmin"), 1, 2, 3)
@@ -224,7 +224,7 @@ def test_a7_all_tabs_of_a_participant_move(group: list[Member]) -> None:
 
 
 def test_a8_a_click_while_the_socket_is_down_is_neither_lost_nor_doubled(
-    researcher: BrowserContext, laboratory: Laboratory, open_group: OpenGroup, new_member: NewMember
+    researcher: Page, laboratory: Laboratory, open_group: OpenGroup, new_member: NewMember
 ) -> None:
     """In the copy with three rounds: doubled, the click would take round 2 along."""
     session = Session(researcher, laboratory.server.url, "channelsmin")

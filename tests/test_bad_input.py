@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from packaging.version import Version
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import Browser, Page
 
 from channelsmin.export import Export
 from channelsmin.server import Server
@@ -112,8 +112,8 @@ class Attacker:
 
 @pytest.fixture(scope="module")
 def onslaught(
-    researcher: BrowserContext,
-    computer_room: BrowserContext,
+    researcher: Page,
+    browser: Browser,
     server: Server,
     request: pytest.FixtureRequest,
 ) -> Onslaught:
@@ -122,14 +122,14 @@ def onslaught(
     moved: list[bool] = []
     for number in range(request.config.getoption("--inputs") // BATCH):
         session = Session(researcher, server.url, "channelsmin")
-        guide = Member(computer_room, session, 1).open().ready()
         own, third = (Visitor(session, place).visit() for place in (2, 3))
-        attacker = Attacker(guide, own)
-        seed(number)(SETTINGS(given(INPUTS)(attacker.send)))()
-        guide.click_done()
-        guide.expect_results(moved_by=1)
+        with browser.new_context() as context:
+            guide = Member(context, session, 1).open().ready()
+            attacker = Attacker(guide, own)
+            seed(number)(SETTINGS(given(INPUTS)(attacker.send)))()
+            guide.click_done()
+            guide.expect_results(moved_by=1)
         moved.append("/Results/" in third.path())
-        guide.page.close()
     return Onslaught(moved, server.log.read_bytes()[before:].decode(errors="replace"))
 
 

@@ -6,7 +6,7 @@ import tarfile
 from pathlib import Path
 
 from packaging.version import Version
-from playwright.sync_api import BrowserContext, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from channelsmin.environment import Environment
 from channelsmin.export import Export, write
@@ -14,7 +14,7 @@ from channelsmin.server import run_otree
 from conftest import NewMember, OpenGroup
 from laboratory import Laboratory
 from participants import Member, Session
-from researcher import exported, monitor
+from researcher import advance_slowest, exported, open_monitor
 
 THE_END = re.compile("Bot completed|No more pages")
 """What the last page says, up to 2.5 and from 2.6 on."""
@@ -47,7 +47,7 @@ def test_b1_otree_test_plays_the_pages_to_the_end(
 
 
 def test_b2_browser_bots_play_to_the_end(
-    researcher: BrowserContext, laboratory: Laboratory, new_member: NewMember
+    researcher: Page, laboratory: Laboratory, new_member: NewMember
 ) -> None:
     """One's form is held up until another has moved the group on; one comes only then."""
     session = Session(researcher, laboratory.server.url, "bots")
@@ -86,28 +86,28 @@ def expect_the_end(bot: Member) -> None:
 
 
 def test_b3_advance_slowest_leaves_the_group_consistent(
-    researcher: BrowserContext, laboratory: Laboratory, open_group: OpenGroup, new_member: NewMember
+    researcher: Page, laboratory: Laboratory, open_group: OpenGroup, new_member: NewMember
 ) -> None:
     session = Session(researcher, laboratory.server.url, "channelsmin")
     group = open_group(session, 1, 2)
-    with monitor(researcher, session) as advance_slowest:
-        # First it takes the member who has not come yet to MyPage, then all three to Results.
-        advance_slowest()
-        for member in group:
-            member.expect_my_page()
-        advance_slowest()
-        group.append(new_member(session, 3).open())
-        expect_consistent(researcher, group)
+    open_monitor(researcher, session)
+    # First it takes the member who has not come yet to MyPage, then all three to Results.
+    advance_slowest(researcher)
+    for member in group:
+        member.expect_my_page()
+    advance_slowest(researcher)
+    group.append(new_member(session, 3).open())
+    expect_consistent(researcher, group)
 
 
 def test_b3_a_page_timeout_leaves_the_group_consistent(
-    researcher: BrowserContext, laboratory: Laboratory, new_member: NewMember
+    researcher: Page, laboratory: Laboratory, new_member: NewMember
 ) -> None:
     session = Session(researcher, laboratory.server.url, "timeout")
     expect_consistent(researcher, [new_member(session, place).open() for place in (1, 2, 3)])
 
 
-def expect_consistent(researcher: BrowserContext, group: list[Member]) -> None:
+def expect_consistent(researcher: Page, group: list[Member]) -> None:
     """Expect all on round 1's Results, which names for all the member who is on record."""
     named = {member.moved_by() for member in group}
     assert {member.index() for member in group} == {2}
@@ -129,7 +129,7 @@ def test_b4_resetdb_makes_a_database_that_create_session_can_use(
 
 def test_b4_a_session_made_by_create_session_can_be_played(
     environment: Environment,
-    researcher: BrowserContext,
+    researcher: Page,
     laboratory: Laboratory,
     open_group: OpenGroup,
 ) -> None:

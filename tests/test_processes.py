@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import Page
 
 import machinery
 from channelsmin import export as exporting
@@ -84,7 +84,7 @@ def address(production: Server, further: Server) -> Iterator[str]:
 
 
 def test_m1_the_production_server_on_postgresql(
-    researcher: BrowserContext, production: Server, database: Database, open_group: OpenGroup
+    researcher: Page, production: Server, database: Database, open_group: OpenGroup
 ) -> None:
     group = open_group(Session(researcher, production.url, "channelsmin"), 1, 2, 3)
     group[1].click_done()
@@ -100,7 +100,7 @@ def test_m1_the_production_server_on_postgresql(
 
 
 def test_m1_a_click_on_one_process_moves_members_of_the_other(
-    researcher: BrowserContext,
+    researcher: Page,
     production: Server,
     further: Server,
     address: str,

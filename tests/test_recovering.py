@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from playwright.sync_api import BrowserContext, Request, expect
+from playwright.sync_api import Page, Request, expect
 
 from conftest import Connect, NewMember, OpenGroup
 from faults import MANNERS, Proxy, Rude, Weather
@@ -42,7 +42,7 @@ def test_r1_a_member_whose_socket_is_dead_without_a_sign_moves(
 
 
 def test_r2_everybody_moves_after_the_server_is_killed_behind_the_click(
-    researcher: BrowserContext, laboratory: Laboratory, open_group: OpenGroup
+    researcher: Page, laboratory: Laboratory, open_group: OpenGroup
 ) -> None:
     group = open_group(Session(researcher, laboratory.server.url, "channelsmin"), 1, 2, 3)
     with laboratory.hold("publish", NEWS):
@@ -70,7 +70,7 @@ def test_r3_without_any_websocket_a_click_counts_and_the_others_follow(
 
 
 def test_r4_a_member_whose_socket_dies_at_the_moment_of_telling_holds_nobody_up(
-    researcher: BrowserContext, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
+    researcher: Page, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
 ) -> None:
     session = Session(researcher, laboratory.server.url, "channelsmin")
     (first,) = open_group(session, 1)
@@ -146,7 +146,7 @@ NO_SOCKETS = """
 
 
 def test_r5_a_click_without_a_server_is_queued_once(
-    researcher: BrowserContext, proxy: Proxy, new_member: NewMember
+    researcher: Page, proxy: Proxy, new_member: NewMember
 ) -> None:
     session = Session(researcher, proxy.url, "channelsmin")
     member = new_member(session, 1)
@@ -164,7 +164,7 @@ def test_r5_a_click_without_a_server_is_queued_once(
 
 
 def test_r5_questions_that_nobody_answers_do_not_pile_up(
-    researcher: BrowserContext, proxy: Proxy, new_member: NewMember
+    researcher: Page, proxy: Proxy, new_member: NewMember
 ) -> None:
     member = new_member(Session(researcher, proxy.url, "channelsmin"), 1)
     member.page.clock.install()

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from random import Random
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from arriving import watch
 from channelsmin.server import Server
@@ -43,9 +43,7 @@ class Crowd:
     """Who got an error instead of a page, and loaded it again."""
 
     @classmethod
-    def come(
-        cls, browser: Browser, researcher: BrowserContext, server: Server, dice: Random
-    ) -> "Crowd":
+    def come(cls, browser: Browser, researcher: Page, server: Server, dice: Random) -> "Crowd":
         """Make a session; all come to the page, and a few leave it again."""
         session = Session(researcher, server.url, f"crowd_{MEMBERS}")
         context = browser.new_context()
@@ -94,7 +92,7 @@ class Crowd:
 
 def test_soak(
     browser: Browser,
-    researcher: BrowserContext,
+    researcher: Page,
     laboratory: Laboratory,
     request: pytest.FixtureRequest,
 ) -> None:
@@ -130,8 +128,7 @@ def test_soak(
     assert moved == SESSIONS * MEMBERS
 
 
-def pace(researcher: BrowserContext, moment: float) -> None:
+def pace(researcher: Page, moment: float) -> None:
     """Spread the sessions over the time: let it pass until this moment."""
     if (left := moment - time.monotonic()) > 0:
-        with researcher.new_page() as page:
-            page.wait_for_timeout(1000 * left)
+        researcher.wait_for_timeout(1000 * left)

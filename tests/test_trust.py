@@ -5,7 +5,7 @@ import re
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import pytest
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import Page
 from websockets.typing import Origin
 
 from channelsmin.server import Server
@@ -46,7 +46,7 @@ ODDLY_WRAPPED: list[str | bytes] = [click().ljust(2000), click().encode()]
 
 
 def test_s1_nothing_that_a_client_sends_names_another_group(
-    researcher: BrowserContext, server: Server, open_group: OpenGroup, connect: Connect
+    researcher: Page, server: Server, open_group: OpenGroup, connect: Connect
 ) -> None:
     """Cross what two groups' pages say and connect to, part by part, under one's own code."""
     session = Session(researcher, server.url, "channelsmin_groups")
@@ -120,7 +120,7 @@ def test_s2_a_code_that_is_nobodys_gets_nothing_and_does_nothing(
 
 
 def test_s2_a_code_that_is_elsewhere_gets_nothing_and_does_nothing(
-    researcher: BrowserContext,
+    researcher: Page,
     server: Server,
     session: Session,
     open_group: OpenGroup,
@@ -218,7 +218,7 @@ def test_s4_a_socket_that_this_sites_page_opens_is_not(
 
 
 def test_s5_nothing_is_printed_and_no_code_is_logged(
-    researcher: BrowserContext, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
+    researcher: Page, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
 ) -> None:
     session = Session(researcher, laboratory.server.url, "channelsmin")
     first, second = open_group(session, 1, 2)

@@ -11,7 +11,7 @@ from functools import partial
 from random import Random
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error
+from playwright.sync_api import Browser, Error, Page
 
 from arriving import watch
 from faults import FAIR, MANNERS, STORM, Proxy, Rude, Weather
@@ -148,7 +148,7 @@ FAULTS: dict[str, Callable[[Trial], AbstractContextManager[None]]] = {
 
 def test_whatever_goes_wrong_everybody_arrives_and_nobody_else(
     browser: Browser,
-    researcher: BrowserContext,
+    researcher: Page,
     laboratory: Laboratory,
     trial_seed: int,
     request: pytest.FixtureRequest,

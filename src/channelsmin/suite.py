@@ -69,7 +69,7 @@ def run_soak(wanted: Sequence[str], minutes: float) -> None:
 
     Raises Problem if a member is lost.
     """
-    soak = ["-s", "-k", "soak", "--soak", str(minutes), "--record"]
+    soak = ["-s", "-k", "soak", "--timeout", "0", "--soak", str(minutes), "--record"]
     _one_by_one({r: [*soak, str(results.path_of_soak(r))] for r in chosen(wanted)})
 
 
