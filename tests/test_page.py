@@ -9,8 +9,11 @@ from conftest import NewMember, OpenGroup
 from participants import Member, Network, Session
 
 
-def test_p1_one_sentence_and_one_button_named_done(group: list[Member]) -> None:
-    content = group[0].page.locator("#form")
+def test_p1_one_sentence_and_one_button_named_done(
+    session: Session, open_group: OpenGroup
+) -> None:
+    (member,) = open_group(session, 1)
+    content = member.page.locator("#form")
     expect(content.get_by_role("button")).to_have_count(1)
     expect(content.get_by_role("button", name="Done", exact=True)).to_be_enabled()
     sentence = content.get_by_text("When any member of your group")
@@ -63,13 +66,14 @@ def test_p3_the_state_of_the_connection_is_announced(
 
 
 def test_p3_every_word_that_a_participant_reads_stands_in_one_place(
-    group: list[Member], export: Export, tmp_path: Path
+    session: Session, open_group: OpenGroup, export: Export, tmp_path: Path
 ) -> None:
     """Look up what is on the pages, hidden texts too, in the project as it was exported."""
-    words = {text for text in group[0].words() if text}
-    group[0].click_done()
-    group[0].expect_results(moved_by=1)
-    words |= {text.removeprefix("Member 1 ") for text in group[0].words()}
+    (member,) = open_group(session, 1)
+    words = {text for text in member.words() if text}
+    member.click_done()
+    member.expect_results(moved_by=1)
+    words |= {text.removeprefix("Member 1 ") for text in member.words()}
     assert {"Done", "Connected.", "of your group clicked the button."} <= words
     write(export, tmp_path / "project")
     files = [path for path in (tmp_path / "project").rglob("*.*") if path.name != "README.md"]
