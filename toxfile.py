@@ -38,7 +38,7 @@ def tox_extend_envs() -> Iterable[str]:
 def _written(variant: Variant, release: Version) -> Path:
     """Write the release's requirements file where tox can read it; return where."""
     file = REQUIREMENTS / f"otree{release}.txt"
-    text = environment.requirements(variant, release)
+    text = environment.requirements(release, environment.python_version(variant, release))
     if not file.exists() or file.read_text(encoding="utf-8") != text:
         write(file, text)
     return file

@@ -39,9 +39,12 @@ class Recorder:
         self.passed: defaultdict[str, int] = defaultdict(int)
         self.failed: defaultdict[str, int] = defaultdict(int)
         self.impossible: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        self.reasons: dict[str, str] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note a test's outcome; one that is expected to fail has a reason."""
+        if report.failed:
+            self.reasons[report.nodeid] = first_line(report)
         match = CLAUSE.search(report.nodeid)
         if not match:
             return
@@ -59,6 +62,7 @@ class Recorder:
         notes = {
             "date": datetime.date.today().isoformat(),
             "machine": f"{platform.system()} {platform.machine()}",
+            "reasons": self.reasons,
             "clauses": {
                 clause: {
                     "passed": self.passed[clause],
@@ -69,3 +73,10 @@ class Recorder:
             },
         }
         self.file.write_text(json.dumps(notes, indent=1) + "\n")
+
+
+def first_line(report: pytest.TestReport) -> str:
+    """Return why a test failed, in one line."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    lines = (crash.message if crash else report.longreprtext).strip().splitlines()
+    return str(lines[0]) if lines else "no reason given"

@@ -9,9 +9,7 @@ from conftest import NewMember, OpenGroup
 from participants import Member, Network, Session
 
 
-def test_p1_one_sentence_and_one_button_named_done(
-    session: Session, open_group: OpenGroup
-) -> None:
+def test_p1_one_sentence_and_one_button_named_done(session: Session, open_group: OpenGroup) -> None:
     (member,) = open_group(session, 1)
     content = member.page.locator("#form")
     expect(content.get_by_role("button")).to_have_count(1)

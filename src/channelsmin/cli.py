@@ -80,8 +80,15 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--check", action="store_true", help="only say whether it is stale")
     command.set_defaults(run=_table)
 
-    command = commands.add_parser("results", help="take over what the last whole tests have shown")
-    command.set_defaults(run=_results)
+    command = commands.add_parser("sweep", help="measure release after release for the matrix")
+    command.add_argument("releases", nargs="?", default="", help="such as '>=2.0,<2.3'; all")
+    command.add_argument("--shard", default="", metavar="3/20", help="the third of twenty parts")
+    command.add_argument("--jobs", type=int, default=2, help="how many releases at once; 2")
+    command.add_argument("--again", action="store_true", help="also what has not passed")
+    command.add_argument(
+        "--check", action="store_true", help="only say which results no note explains"
+    )
+    command.set_defaults(run=_sweep)
 
     command = commands.add_parser("releases", help="add new releases from the package index")
     command.add_argument("--check", action="store_true", help="only say whether there are any")
@@ -143,9 +150,16 @@ def _table(options: argparse.Namespace) -> None:
         table.update()
 
 
-def _results(options: argparse.Namespace) -> None:
-    _say("\n".join(results.collect()) or "no results: run the tests first")
-    table.update()
+def _sweep(options: argparse.Namespace) -> None:
+    from channelsmin import sweep  # not at the top: it needs what only the tests need
+
+    if options.check:
+        results.check()
+        return
+    try:
+        sweep.run(options.releases, options.shard, options.jobs, options.again, _say)
+    finally:
+        table.update()
 
 
 def _releases(options: argparse.Namespace) -> None:

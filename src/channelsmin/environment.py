@@ -1,6 +1,7 @@
 """An interpreter of this machine and a release of oTree: an environment that holds just that."""
 
 import functools
+import json
 import os
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from packaging.version import Version
 
@@ -64,6 +66,13 @@ class Environment:
             target = ["-m", "pip", "install", "--quiet", "--target", str(folder)]
             self._output(*target, *packages)
 
+    def installed(self) -> dict[str, str]:
+        """Return the version of each package that is installed."""
+        listed = self._output(
+            "-m", "pip", "list", "--format", "json", "--disable-pip-version-check"
+        )
+        return {package["name"]: package["version"] for package in json.loads(listed)}
+
     def _output(self, *arguments: str) -> str:
         command = [str(self.python), *arguments]
         return subprocess.run(
@@ -119,28 +128,34 @@ def interpreter(variant: Variant, release: Version) -> Path | None:
     return first_interpreter(python_version(variant, release))
 
 
-def requirements(variant: Variant, release: Version) -> str:
+def requirements(release: Version, python: str) -> str:
     """Return the requirements file that pip is to install: everything, as it was locked.
 
     A release that has no lock, as it is new, is installed with whatever the index has.
     """
-    lock = locks.find(release, python_version(variant, release))
+    lock = locks.find(release, python)
     return locks.requirements(release, lock) if lock else f"otree=={release}\n"
 
 
-def create(variant: Variant, release: Version, folder: Path) -> Environment:
+def create(
+    variant: Variant,
+    release: Version,
+    folder: Path,
+    python: str | None = None,
+    output: IO[bytes] | None = None,
+) -> Environment:
     """Make an environment with just `release` in `folder`, or return the one that is there.
 
-    What pip says goes to standard output, as progress. An interrupted or failed
+    It has this Python version, or else the best one for the release that this machine has. What
+    pip says goes to `output`, or else to standard output, as progress. An interrupted or failed
     installation leaves nothing that would pass for a finished one.
     """
     environment = Environment(folder)
     finished = folder / "installed"
     if finished.exists():
         return environment
-    if why := notes.broken(release):
-        raise Problem(f"nobody can install oTree {release}: {why}")
-    found = interpreter(variant, release)
+    python = python or python_version(variant, release)
+    found = first_interpreter(python)
     if found is None:
         versions = " or ".join(variant.pythons(release))
         raise Problem(
@@ -154,10 +169,15 @@ def create(variant: Variant, release: Version, folder: Path) -> Environment:
         [str(found), "-m", "venv", str(folder)],
         [str(environment.python), "-m", "pip", "install", "--requirement", str(wanted)],
     ]
-    write(wanted, requirements(variant, release))
+    write(wanted, requirements(release, python))
     for step in steps:
-        if subprocess.run(step, env=environment.variables(), check=False).returncode:
+        ended = subprocess.run(
+            step, env=environment.variables(), stdout=output, stderr=output, check=False
+        )
+        if ended.returncode:
             shutil.rmtree(folder, ignore_errors=True)
+            if why := notes.broken(release):
+                raise Problem(f"nobody can install oTree {release}: {why}")
             raise Problem(
                 f"oTree {release} could not be installed: the lines above say why; "
                 "check the network connection and run this again"

@@ -44,9 +44,14 @@ def by_hand(release: Version, python: str) -> tuple[ByHand, ...]:
     )
 
 
+def not_passing(release: Version) -> dict[str, str]:
+    """Return how the suite is known to end on a release other than with a pass, and why."""
+    return {note["status"]: note["reason"] for note in _about("not_passing", release)}
+
+
 def broken(release: Version) -> str | None:
     """Return why a release can't be installed by anybody, or None where it can."""
-    return next((str(note["reason"]) for note in _about("broken", release)), None)
+    return not_passing(release).get("no-install")
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from packaging.version import Version
 
-from channelsmin import browser, environment, releases, results, variants
+from channelsmin import browser, environment, releases, reliability, variants
 from channelsmin.files import ROOT
 from channelsmin.problem import Problem
 
@@ -61,7 +61,7 @@ def run_trials(wanted: Sequence[str], count: int) -> None:
     one fails.
     """
     trials = ["-v", "-k", "under_fire", "--trials", str(count), "--record"]
-    _one_by_one({r: [*trials, str(results.path_of_trials(r))] for r in chosen(wanted)})
+    _one_by_one({r: [*trials, str(reliability.path_of_trials(r))] for r in chosen(wanted)})
 
 
 def run_soak(wanted: Sequence[str], minutes: float) -> None:
@@ -70,7 +70,7 @@ def run_soak(wanted: Sequence[str], minutes: float) -> None:
     Raises Problem if a member is lost.
     """
     soak = ["-s", "-k", "soak", "--timeout", "0", "--soak", str(minutes), "--record"]
-    _one_by_one({r: [*soak, str(results.path_of_soak(r))] for r in chosen(wanted)})
+    _one_by_one({r: [*soak, str(reliability.path_of_soak(r))] for r in chosen(wanted)})
 
 
 def chosen(wanted: Sequence[str]) -> list[Version]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from channelsmin import performance, results, variants
+from channelsmin import clauses, performance, reliability, variants
 from channelsmin.files import ROOT
 from channelsmin.problem import Problem
 
@@ -48,9 +48,9 @@ def variant_rows() -> str:
 
 BLOCKS = (
     Block(ROOT / "README.md", "variants", variant_rows),
-    Block(results.SPEC, "clauses", results.clause_rows),
-    Block(ROOT / "docs" / "reliability.md", "trials", results.trial_rows),
-    Block(ROOT / "docs" / "reliability.md", "soak", results.soak_rows),
+    Block(clauses.SPEC, "clauses", clauses.rows),
+    Block(reliability.DOCUMENT, "trials", reliability.trial_rows),
+    Block(reliability.DOCUMENT, "soak", reliability.soak_rows),
     Block(performance.DOCUMENT, "times", performance.time_rows),
     Block(performance.DOCUMENT, "costs", performance.use_rows),
     Block(performance.DOCUMENT, "circumstances", performance.circumstance_rows),

@@ -186,7 +186,7 @@ def test_what_is_answered_by_hand_is_sorted_in_and_all_is_spelled_as_otree_does(
 
 def test_an_environment_is_a_release_with_its_hash_and_its_lock() -> None:
     release = Version("2.1.35")
-    text = environment.requirements(variants.serving(release), release)
+    text = environment.requirements(release, "3.7")
     assert f"otree==2.1.35 \\\n    --hash=sha256:{releases.rows()[release].sha256}\n" in text
     assert "Django==1.11.2 \\\n" in text
 
@@ -196,4 +196,4 @@ def test_a_release_without_a_lock_is_taken_as_the_index_has_it(
 ) -> None:
     monkeypatch.setattr(locks, "find", lambda release, python: None)
     release = Version("2.1.35")
-    assert environment.requirements(variants.serving(release), release) == "otree==2.1.35\n"
+    assert environment.requirements(release, "3.7") == "otree==2.1.35\n"

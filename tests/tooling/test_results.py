@@ -1,25 +1,24 @@
-"""The tables of what was shown: clauses by era, and trials."""
+"""The files in matrix/results: what they hold, and whether all is explained in the notes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
+from packaging.version import Version
 
-from channelsmin import results
+from channelsmin import notes, results
+from channelsmin.files import ROOT
+from channelsmin.problem import Problem
+from channelsmin.results import Run, Status
 
-RUN = {"passed": 2, "failed": 0, "impossible": {}}
-
-
-def written(folder: Path, **runs: dict[str, object]) -> None:
-    for release, clause in runs.items():
-        notes = {"date": "2026-11-22", "clauses": {"A1": clause}}
-        (folder / f"{release.replace('_', '.')}.json").write_text(json.dumps(notes))
-
-
-def row(clause: str) -> list[str]:
-    lines = results.clause_rows().splitlines()
-    (line,) = [line for line in lines if line.startswith(f"| {clause} |")]
-    return [cell.strip() for cell in line.strip("|").split("|")][1:]
+SCHEMA = json.loads((ROOT / "matrix" / "result.schema.json").read_text())
+RELEASE = Version("2.1.35")
+TESTED = {"variant": "a" * 12, "suite": "b" * 12, "lock": "c" * 12}
+CLAUSES = {"A1": {"passed": 1, "failed": 0, "impossible": {"test_a1": "it cannot"}}}
+RUN = Run("3.7", Status.PASS, "", "2026-11-23", 90, "Linux x86_64", TESTED, {"otree": "1"}, CLAUSES)
+FAILED = replace(RUN, status=Status.FAIL, reason="test_a1: it stayed", earlier=("it hung",))
 
 
 @pytest.fixture
@@ -28,36 +27,59 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_cell_says_what_was_shown_of_a_clause_in_an_era(folder: Path) -> None:
-    partly = {"passed": 1, "failed": 0, "impossible": {"test_a1_x": "it cannot"}}
-    never = {**partly, "passed": 0}
-    failed = {**RUN, "failed": 1}
-    written(folder, **{"2_0_0": RUN, "2_3_33": partly, "2_4_5": RUN, "3_4_0": never})
-    assert row("A1") == ["passes", "in part (1)", "impossible (2)", ""]
-    text = results.clause_rows()
-    assert "1. **A1**, 2.3.33: it cannot (`test_a1_x`)" in text
-    assert "2. **A1**, `otree-2.6`: it cannot (`test_a1_x`)" in text
-    written(folder, **{"2_2_4": failed})
-    assert row("A1")[0] == "fails on 2.2.4"
+def errors(path: Path) -> list[str]:
+    found = Draft202012Validator(SCHEMA).iter_errors(json.loads(path.read_text()))
+    return [f"{path.name} {error.json_path}: {error.message}" for error in found]
 
 
-def test_no_clause_of_the_contract_is_without_a_result() -> None:
-    for clause in results.clauses():
-        cells = row(clause)
-        assert all(cells), (clause, cells)
-        assert not [cell for cell in cells if cell.startswith("fails")], (clause, cells)
+def test_the_files_are_as_their_schema_says() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    assert [error for path in results.RESULTS.iterdir() for error in errors(path)] == []
 
 
-def test_the_trials_are_summed_by_release_and_by_fault(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_the_schema_lists_every_status() -> None:
+    listed = SCHEMA["$defs"]["run"]["properties"]["status"]["oneOf"]
+    assert [status["const"] for status in listed] == [status.value for status in Status]
+
+
+def test_a_result_is_read_as_it_was_written(folder: Path) -> None:
+    results.save(RELEASE, FAILED)
+    assert results.load_all() == {RELEASE: (FAILED,)}
+    assert errors(folder / "2.1.35.json") == []
+
+
+def test_each_python_keeps_its_own_last_result(folder: Path) -> None:
+    for run in (FAILED, replace(RUN, python="3.10"), RUN):
+        results.save(RELEASE, run)
+    assert results.load(RELEASE) == (RUN, replace(RUN, python="3.10"))
+
+
+@pytest.mark.parametrize(
+    ("status", "explained", "wrong"),
+    [
+        (Status.PASS, {}, None),
+        (Status.FAIL, {"fail": "it is slow"}, None),
+        (Status.FAIL, {}, "2.1.35 on Python 3.7: fail, and no note says why (test_a1: it stayed)"),
+        (Status.FAIL, {"no-start": "…"}, "no note says why"),
+        (Status.PASS, {"fail": "it is slow"}, "2.1.35 on Python 3.7 passes, and a note says"),
+    ],
+)
+def test_what_does_not_pass_has_a_note_and_what_passes_has_none(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    status: Status,
+    explained: dict[str, str],
+    wrong: str | None,
 ) -> None:
-    monkeypatch.setattr(results, "TRIALS", tmp_path)
-    counts = {"members": 3, "moved": 3, "late": 0, "skipped": 0, "wrong": 0, "reloaded": 1}
-    lines = [
-        json.dumps({"seed": seed, "fault": fault, "arrival": seed + 0.5, **counts})
-        for seed, fault in enumerate(["cut", "kill", "cut"])
-    ]
-    (tmp_path / "2.2.4.jsonl").write_text("\n".join(lines))
-    text = results.trial_rows()
-    assert "| 2.2.4 | 3 | 9 | 9 | 0 | 0 | 0 | 3 | 2.5 s |" in text
-    assert "| cut | 2 | 6 | 6 | 0 | 0 | 0 | 2 | 2.5 s |" in text
+    monkeypatch.setattr(notes, "not_passing", lambda release: explained)
+    results.save(RELEASE, replace(FAILED, status=status))
+    if not wrong:
+        results.check()
+        return
+    with pytest.raises(Problem) as raised:
+        results.check()
+    assert wrong in str(raised.value)
+
+
+def test_all_results_are_explained() -> None:
+    results.check()

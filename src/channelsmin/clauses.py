@@ -1,0 +1,113 @@
+"""What the suite has shown of each clause of the contract: the table in docs/spec.md."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+from packaging.version import Version
+
+from channelsmin import results, variants
+from channelsmin.files import ROOT
+from channelsmin.results import Run
+from channelsmin.variants import Variant
+
+SPEC = ROOT / "docs" / "spec.md"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What became of a clause on a release: of its tests, on all Pythons together."""
+
+    passed: int
+    failed: int
+    impossible: Mapping[str, str]
+    """The reason of each test that is expected to fail."""
+
+    @classmethod
+    def by(cls, runs: Iterable[Run], clause: str) -> "Shown":
+        """Return what these runs have shown."""
+        tests = [run.clauses[clause] for run in runs if clause in run.clauses]
+        expected = {test: why for its in tests for test, why in its["impossible"].items()}
+        passed, failed = (sum(its[name] for its in tests) for name in ("passed", "failed"))
+        return cls(passed, failed, expected)
+
+
+def clauses() -> list[str]:
+    """Return the clauses of the contract, in its order."""
+    return re.findall(r"^- \*\*([A-Z]\d)\*\*", SPEC.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def of_the_tooling() -> set[str]:
+    """Return the clauses that need no release to be checked: they have tests in tests/tooling."""
+    texts = (file.read_text() for file in (ROOT / "tests" / "tooling").glob("test_*.py"))
+    return {name.upper() for text in texts for name in re.findall(r"def test_([a-z]\d)_", text)}
+
+
+def rows() -> str:
+    """Return the table of clauses and eras in Markdown, with its notes."""
+    eras, found, notes = variants.load_all(), results.load_all(), list[str]()
+    lines = [
+        "| | " + " | ".join(f"`{era.name}`" for era in eras) + " |",
+        "| --- |" + " --- |" * len(eras),
+    ]
+    for clause in clauses():
+        cells = [_cell(clause, era, found, notes) for era in eras]
+        lines.append(f"| {clause} | " + " | ".join(cells) + " |")
+    numbered = [f"{number}. {note}" for number, note in enumerate(notes, 1)]
+    return "\n".join([*lines, "", *numbered]) + "\n"
+
+
+def _cell(
+    clause: str, era: Variant, found: Mapping[Version, Iterable[Run]], notes: list[str]
+) -> str:
+    its = {
+        release: Shown.by(runs, clause) for release, runs in found.items() if era.serves(release)
+    }
+    shown = {release: tests for release, tests in its.items() if tests != Shown(0, 0, {})}
+    if not shown:
+        return "passes" if clause in of_the_tooling() else ""
+    if broken := [release for release, tests in shown.items() if tests.failed]:
+        return f"fails on {span(broken, list(shown))}"
+    marks = [
+        _number(f"**{clause}**, {_where(releases, era, list(shown))}: {why} (`{test}`)", notes)
+        for (test, why), releases in _impossible(shown).items()
+    ]
+    if not marks:
+        return "passes"
+    verdict = "in part" if any(tests.passed for tests in shown.values()) else "impossible"
+    return " ".join([verdict, *(f"({mark})" for mark in marks)])
+
+
+def _impossible(shown: Mapping[Version, Shown]) -> dict[tuple[str, str], list[Version]]:
+    """Return the releases on which a test is expected to fail, by the test and the reason."""
+    found: dict[tuple[str, str], list[Version]] = {}
+    for release, tests in shown.items():
+        for expected in tests.impossible.items():
+            found.setdefault(expected, []).append(release)
+    return found
+
+
+def _where(releases: list[Version], era: Variant, run: list[Version]) -> str:
+    return f"`{era.name}`" if releases == run else span(releases, run)
+
+
+def span(releases: list[Version], among: list[Version]) -> str:
+    """Return releases in words, such as `2.0.0, 2.1.1 to 2.1.9`: those that follow each other.
+
+    `among` are those that there are, in order.
+    """
+    places = enumerate(sorted(map(among.index, releases)))
+    runs = [[place for _, place in run] for _, run in groupby(places, lambda its: its[1] - its[0])]
+    return ", ".join(
+        f"{among[run[0]]} to {among[run[-1]]}"
+        if len(run) > 2
+        else ", ".join(str(among[place]) for place in run)
+        for run in runs
+    )
+
+
+def _number(note: str, notes: list[str]) -> int:
+    if note not in notes:
+        notes.append(note)
+    return notes.index(note) + 1

@@ -1,0 +1,59 @@
+"""What a release was tested with: a few digits for each part, which change when its files do."""
+
+import functools
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+
+from packaging.version import Version
+
+from channelsmin import export, locks
+from channelsmin.files import ROOT
+from channelsmin.variants import Variant
+
+DIGITS = 12
+"""How many hexadecimal digits of a SHA-256 are kept; they tell versions of a file apart."""
+
+
+def of(variant: Variant, release: Version, python: str) -> dict[str, str]:
+    """Return the fingerprints of the variant with its templates, of the suite and of the lock.
+
+    A release that has no lock, as it is new, has no fingerprint of one: what is installed may
+    differ from day to day.
+    """
+    lock = locks.find(release, python)
+    return {
+        "variant": of_variant(variant),
+        "suite": of_suite(),
+        **({"lock": _digits([locks.requirements(release, lock).encode()])} if lock else {}),
+    }
+
+
+@functools.cache
+def of_suite() -> str:
+    """Return the fingerprint of the contract suite; the tooling's own tests are no part of it."""
+    suite = ROOT / "tests"
+    return _of_folders(suite, leaving_out=suite / "tooling")
+
+
+def of_variant(variant: Variant) -> str:
+    """Return the fingerprint of all that an export of the variant is made from."""
+    return _of_folders(variant.folder, export.SHARED_TEMPLATES)
+
+
+@functools.cache
+def _of_folders(*folders: Path, leaving_out: Path | None = None) -> str:
+    parts: list[bytes] = []
+    for folder in folders:
+        for file in sorted(folder.rglob("*")):
+            ignored = "__pycache__" in file.parts or (leaving_out and leaving_out in file.parents)
+            if file.is_file() and not ignored:
+                parts += [str(file.relative_to(folder)).encode(), file.read_bytes()]
+    return _digits(parts)
+
+
+def _digits(parts: Iterable[bytes]) -> str:
+    digest = sha256()
+    for part in parts:
+        digest.update(f"{len(part)}\n".encode() + part)
+    return digest.hexdigest()[:DIGITS]

@@ -1,0 +1,53 @@
+"""The table of clauses and eras."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.version import Version
+
+from channelsmin import clauses, results
+from channelsmin.results import Run, Status
+
+PASSED = {"passed": 2, "failed": 0, "impossible": {}}
+
+
+def save(release: str, tests: dict[str, Any], python: str = "3.7") -> None:
+    run = Run(python, Status.PASS, "", "2026-11-23", 100, "Linux", {}, {}, {"A1": tests})
+    results.save(Version(release), run)
+
+
+def row(clause: str) -> list[str]:
+    lines = clauses.rows().splitlines()
+    (line,) = [line for line in lines if line.startswith(f"| {clause} |")]
+    return [cell.strip() for cell in line.strip("|").split("|")][1:]
+
+
+def test_a_cell_says_what_was_shown_of_a_clause_in_an_era(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    partly = {"passed": 1, "failed": 0, "impossible": {"test_a1_x": "it cannot"}}
+    save("2.0.0", PASSED)
+    save("2.3.33", partly)
+    save("2.4.5", PASSED)
+    save("3.4.0", {**partly, "passed": 0})
+    assert row("A1") == ["passes", "in part (1)", "impossible (2)", ""]
+    text = clauses.rows()
+    assert "1. **A1**, 2.3.33: it cannot (`test_a1_x`)" in text
+    assert "2. **A1**, `otree-2.6`: it cannot (`test_a1_x`)" in text
+    save("2.0.0", {**PASSED, "failed": 1}, python="3.6")
+    assert row("A1")[0] == "fails on 2.0.0"
+
+
+def test_releases_that_follow_each_other_are_named_by_the_first_and_the_last() -> None:
+    among = [Version(f"2.0.{number}") for number in range(9)]
+    some = [among[place] for place in (0, 2, 3, 5, 6, 7)]
+    assert clauses.span(some, among) == "2.0.0, 2.0.2, 2.0.3, 2.0.5 to 2.0.7"
+
+
+def test_no_clause_of_the_contract_is_without_a_result() -> None:
+    for clause in clauses.clauses():
+        cells = row(clause)
+        assert all(cells), (clause, cells)
+        assert not [cell for cell in cells if cell.startswith("fails")], (clause, cells)
