@@ -23,22 +23,22 @@ class Status(str, Enum):
     """What came of a run; there are no others."""
 
     PASS = "pass"
-    """Every test passed, or failed as the variant's `[[deviation]]`s say."""
-
     FAIL = "fail"
-    """A test failed."""
-
     ERROR = "error"
-    """The run did not get to its end: it hung, or broke down itself."""
-
     NO_START = "no-start"
-    """oTree's server does not start."""
-
     NO_INSTALL = "no-install"
-    """pip can't install the release."""
-
     NOT_RUN = "not-run"
-    """There is nothing to run: no variant serves the release."""
+
+
+MEANING: Mapping[Status, str] = {
+    Status.PASS: "every test passed, or failed as the variant's deviations say",
+    Status.FAIL: "a test failed",
+    Status.ERROR: "the run hung, or broke down itself",
+    Status.NO_START: "oTree's server does not start",
+    Status.NO_INSTALL: "pip can't install the release",
+    Status.NOT_RUN: "no variant serves the release",
+}
+"""Each status in words."""
 
 
 @dataclass(frozen=True)

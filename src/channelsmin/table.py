@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from channelsmin import clauses, performance, reliability, variants
+from channelsmin import clauses, matrix, performance, reliability, site, variants
 from channelsmin.files import ROOT
 from channelsmin.problem import Problem
 
@@ -48,6 +48,7 @@ def variant_rows() -> str:
 
 BLOCKS = (
     Block(ROOT / "README.md", "variants", variant_rows),
+    Block(matrix.DOCUMENT, "matrix", matrix.rows),
     Block(clauses.SPEC, "clauses", clauses.rows),
     Block(reliability.DOCUMENT, "trials", reliability.trial_rows),
     Block(reliability.DOCUMENT, "soak", reliability.soak_rows),
@@ -58,14 +59,16 @@ BLOCKS = (
 
 
 def update() -> None:
-    """Write all tables into their documents."""
+    """Write all tables into their documents, and the page of the matrix."""
+    site.update()
     for block in BLOCKS:
         block.document.write_text(block.fresh(), encoding="utf-8")
 
 
 def check() -> None:
-    """Raise Problem if a table, or the plot, is not what it is made from."""
+    """Raise Problem if a table, the plot or the page is not what it is made from."""
     performance.check()
+    site.check()
     for block in BLOCKS:
         if block.document.read_text(encoding="utf-8") != block.fresh():
             raise Problem(f"{block.document.name} is stale: run `python3 run.py table`")

@@ -39,7 +39,8 @@ def test_the_files_are_as_their_schema_says() -> None:
 
 def test_the_schema_lists_every_status() -> None:
     listed = SCHEMA["$defs"]["run"]["properties"]["status"]["oneOf"]
-    assert [status["const"] for status in listed] == [status.value for status in Status]
+    meaning = {status["const"]: status["description"] for status in listed}
+    assert meaning == {status.value: meant for status, meant in results.MEANING.items()}
 
 
 def test_a_result_is_read_as_it_was_written(folder: Path) -> None:

@@ -1,0 +1,90 @@
+"""The matrix: every release of oTree, line by line, with what was measured of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+from packaging.version import Version
+
+from channelsmin import releases, results, variants
+from channelsmin.files import ROOT
+from channelsmin.results import Run, Status
+
+DOCUMENT = ROOT / "README.md"
+
+
+@dataclass(frozen=True)
+class Line:
+    """oTree's releases of one line, such as 2.3, the oldest first, with the runs of each."""
+
+    name: str
+    runs: Mapping[Version, tuple[Run, ...]]
+
+    @property
+    def pythons(self) -> list[str]:
+        """The Pythons that its releases run on, as the variants say."""
+        found = {python for release in self.runs for python in pythons(release)}
+        return sorted(found, key=Version)
+
+    @property
+    def measured(self) -> list[Version]:
+        """The releases that have a result."""
+        return [release for release, runs in self.runs.items() if runs]
+
+    @property
+    def passing(self) -> list[Version]:
+        """The releases that pass on every Python on which they were run."""
+        return [r for r in self.measured if {run.status for run in self.runs[r]} == {Status.PASS}]
+
+
+def pythons(release: Version) -> list[str]:
+    """Return the Pythons that a release runs on, the preferred one first; none where none does."""
+    variant = variants.find(release)
+    return variant.pythons(release) if variant else []
+
+
+def lines() -> list[Line]:
+    """Return all lines, the oldest first."""
+    found = results.load_all()
+    return [
+        Line(name, {release: found.get(release, ()) for release in its})
+        for name, its in groupby(releases.known(), lambda release: "{}.{}".format(*release.release))
+    ]
+
+
+def summary() -> str:
+    """Return in a sentence how much was measured, and when."""
+    all_lines = lines()
+    known, measured, passing = (
+        sum(map(len, each))
+        for each in (
+            [line.runs for line in all_lines],
+            [line.measured for line in all_lines],
+            [line.passing for line in all_lines],
+        )
+    )
+    runs = [run for line in all_lines for its in line.runs.values() for run in its]
+    dates = sorted({run.date for run in runs}) or ["never"]
+    when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    return (
+        f"{measured} of {known} releases are measured, in {len(runs)} runs ({when}); "
+        f"{passing} of them pass on each Python on which they were run."
+    )
+
+
+def rows() -> str:
+    """Return the table of lines in Markdown."""
+    table = [
+        "| oTree | releases | measured | pass | of the rest |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for line in lines():
+        rest = [
+            f"{release}: {run.status.value}"
+            for release in line.measured
+            for run in line.runs[release]
+            if run.status is not Status.PASS
+        ]
+        counts = f"{len(line.runs)} | {len(line.measured)} | {len(line.passing)}"
+        table.append(f"| {line.name} | {counts} | {', '.join(dict.fromkeys(rest))} |")
+    return "\n".join([*table, "", summary()]) + "\n"
