@@ -147,12 +147,12 @@ def run_to_its_end(command: list[str], output: int, stop: threading.Event) -> in
 
 def end_all_in(folder: Path) -> None:
     """End every process whose command line names the folder, gently first."""
-    found = [process for process in psutil.process_iter() if _is_in(folder, process)]
     for number in (signal.SIGINT, signal.SIGKILL):
+        found = [process for process in psutil.process_iter() if _is_in(folder, process)]
         for process in found:
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
-        _, found = psutil.wait_procs(found, GRACE)
+        psutil.wait_procs(found, GRACE)
 
 
 def _is_in(folder: Path, process: psutil.Process) -> bool:
