@@ -3,11 +3,10 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 
 from packaging.version import Version
 
-from channelsmin import results, variants
+from channelsmin import releases, results, variants
 from channelsmin.files import ROOT
 from channelsmin.results import Run
 from channelsmin.variants import Variant
@@ -68,10 +67,10 @@ def _cell(
     if not shown:
         return "passes" if clause in of_the_tooling() else ""
     if broken := [release for release, tests in shown.items() if tests.failed]:
-        return f"fails on {span(broken, list(shown))}"
+        return f"fails on {releases.span(broken, list(shown))}"
     marks = [
-        _number(f"**{clause}**, {_where(releases, era, list(shown))}: {why} (`{test}`)", notes)
-        for (test, why), releases in _impossible(shown).items()
+        _number(f"**{clause}**, {_where(its, era, list(shown))}: {why} (`{test}`)", notes)
+        for (test, why), its in _impossible(shown).items()
     ]
     if not marks:
         return "passes"
@@ -88,23 +87,8 @@ def _impossible(shown: Mapping[Version, Shown]) -> dict[tuple[str, str], list[Ve
     return found
 
 
-def _where(releases: list[Version], era: Variant, run: list[Version]) -> str:
-    return f"`{era.name}`" if releases == run else span(releases, run)
-
-
-def span(releases: list[Version], among: list[Version]) -> str:
-    """Return releases in words, such as `2.0.0, 2.1.1 to 2.1.9`: those that follow each other.
-
-    `among` are those that there are, in order.
-    """
-    places = enumerate(sorted(map(among.index, releases)))
-    runs = [[place for _, place in run] for _, run in groupby(places, lambda its: its[1] - its[0])]
-    return ", ".join(
-        f"{among[run[0]]} to {among[run[-1]]}"
-        if len(run) > 2
-        else ", ".join(str(among[place]) for place in run)
-        for run in runs
-    )
+def _where(its: list[Version], era: Variant, run: list[Version]) -> str:
+    return f"`{era.name}`" if its == run else releases.span(its, run)
 
 
 def _number(note: str, notes: list[str]) -> int:

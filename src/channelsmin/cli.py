@@ -1,6 +1,7 @@
 """The command line: `channelsmin COMMAND`."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -156,6 +157,8 @@ def _sweep(options: argparse.Namespace) -> None:
     if options.check:
         results.check()
         return
+    # A script's job in the background ignores Ctrl-C's signal, and so would the runs.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         sweep.run(options.releases, options.shard, options.jobs, options.again, _say)
     finally:

@@ -83,8 +83,7 @@ def _requirements(export: Export) -> list[str]:
     return ["# oTree-may-not-overwrite-this-file", *held_back, export.requirement, *needs]
 
 
-def _held_back(export: Export) -> list[str]:
-    """Return what must not get newer, for the release or for any in the variant's range."""
-    served = filter(export.variant.serves, releases.known())
-    concerned = served if export.release is None else [export.release]
-    return sorted({hold for release in concerned for hold in notes.held_back(release)})
+def _held_back(export: Export) -> tuple[str, ...]:
+    """Return what must not get newer, for the release, or the one that pip takes of the range."""
+    served = [r for r in releases.known() if export.variant.serves(r) and not r.is_prerelease]
+    return notes.held_back(export.release or served[-1])

@@ -36,6 +36,10 @@ class Line:
         """The releases that pass on every Python on which they were run."""
         return [r for r in self.measured if {run.status for run in self.runs[r]} == {Status.PASS}]
 
+    def with_status(self, status: Status) -> list[Version]:
+        """Return the releases that have a run which ended so."""
+        return [r for r, runs in self.runs.items() if status in {run.status for run in runs}]
+
 
 def pythons(release: Version) -> list[str]:
     """Return the Pythons that a release runs on, the preferred one first; none where none does."""
@@ -80,11 +84,10 @@ def rows() -> str:
     ]
     for line in lines():
         rest = [
-            f"{release}: {run.status.value}"
-            for release in line.measured
-            for run in line.runs[release]
-            if run.status is not Status.PASS
+            f"{status.value}: {releases.span(its, list(line.runs))}"
+            for status in Status
+            if status is not Status.PASS and (its := line.with_status(status))
         ]
         counts = f"{len(line.runs)} | {len(line.measured)} | {len(line.passing)}"
-        table.append(f"| {line.name} | {counts} | {', '.join(dict.fromkeys(rest))} |")
+        table.append(f"| {line.name} | {counts} | {'; '.join(rest)} |")
     return "\n".join([*table, "", summary()]) + "\n"

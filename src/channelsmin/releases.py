@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,21 @@ def find(text: str) -> Version:
             "see matrix/releases.toml, or run `python3 run.py releases` if it is a new one"
         )
     return release
+
+
+def span(some: list[Version], among: list[Version]) -> str:
+    """Return releases in words, such as `2.0.0, 2.1.1 to 2.1.9`: those that follow each other.
+
+    `among` are those that there are, in order.
+    """
+    places = enumerate(sorted(map(among.index, some)))
+    runs = [[place for _, place in run] for _, run in groupby(places, lambda its: its[1] - its[0])]
+    return ", ".join(
+        f"{among[run[0]]} to {among[run[-1]]}"
+        if len(run) > 2
+        else ", ".join(str(among[place]) for place in run)
+        for run in runs
+    )
 
 
 def requires(name: str) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ that was ended, however, goes on where it stopped.
 
 import fcntl
 import shutil
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -102,8 +101,6 @@ def run(
     open_jobs = [job for job in all_jobs if not job.is_done() or (again and not _passed(job))]
     say(f"{len(all_jobs) - len(open_jobs)} of {len(all_jobs)} are measured already")
     if open_jobs:
-        # A script's job in the background ignores Ctrl-C's signal, and so would the runs.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         browser.ensure()
         with _alone():
             _measure_all(open_jobs, at_once, say, by)

@@ -35,7 +35,7 @@ class Variant:
 
     @property
     def range(self) -> str:
-        """The releases it serves, in words: `2.0.0b1 to 2.2.4`, `5.0.0b4 and later`."""
+        """The releases it serves, in words: `2.0.0b1 to 2.2.4`, `5.0.0a27 and later`."""
         return f"{self.first} to {self.last}" if self.last else f"{self.first} and later"
 
     def pythons(self, release: Version) -> list[str]:

@@ -40,12 +40,6 @@ def test_a_cell_says_what_was_shown_of_a_clause_in_an_era(
     assert row("A1")[0] == "fails on 2.0.0"
 
 
-def test_releases_that_follow_each_other_are_named_by_the_first_and_the_last() -> None:
-    among = [Version(f"2.0.{number}") for number in range(9)]
-    some = [among[place] for place in (0, 2, 3, 5, 6, 7)]
-    assert clauses.span(some, among) == "2.0.0, 2.0.2, 2.0.3, 2.0.5 to 2.0.7"
-
-
 def test_no_clause_of_the_contract_is_without_a_result() -> None:
     for clause in clauses.clauses():
         cells = row(clause)

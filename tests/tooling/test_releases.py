@@ -195,3 +195,9 @@ def test_a_file_is_written_whole_or_not_at_all(
         files.write(file, "after")
     assert file.read_text() == "before"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_releases_that_follow_each_other_are_named_by_the_first_and_the_last() -> None:
+    among = [Version(f"2.0.{number}") for number in range(9)]
+    some = [among[place] for place in (0, 2, 3, 5, 6, 7)]
+    assert releases.span(some, among) == "2.0.0, 2.0.2, 2.0.3, 2.0.5 to 2.0.7"

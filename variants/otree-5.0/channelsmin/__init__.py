@@ -7,7 +7,7 @@ LINE = [int(number) for number in otree.__version__.split('.')[:2]]
 if LINE < [5, 0]:
     better = max(line for line in ([2, 0], [2, 3], [2, 6], [5, 0]) if line <= LINE)
     sys.exit(
-        'channelsmin: found oTree {}, but this variant serves oTree 5.0.0b4 and later. '
+        'channelsmin: found oTree {}, but this variant serves oTree 5.0.0a27 and later. '
         'Take variants/otree-{}.{} instead.'.format(otree.__version__, *better)
     )
 
