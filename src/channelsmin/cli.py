@@ -1,9 +1,10 @@
 """The command line: `channelsmin COMMAND`."""
 
 import argparse
+import functools
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from channelsmin import (
@@ -20,7 +21,10 @@ from channelsmin import (
     table,
     variants,
 )
+from channelsmin.files import IN_CHECKOUT
 from channelsmin.problem import Problem
+
+Command = Callable[[argparse.Namespace], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -40,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
         prog="channelsmin",
         description="One button moves the whole group: the same app for every oTree release.",
     )
-    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    commands = top.add_subparsers(required=True, dest="command", metavar="COMMAND")
 
     command = commands.add_parser("demo", help="show a release at work in your browser")
     command.add_argument(
@@ -106,6 +110,21 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _in_checkout(run: Command) -> Command:
+    """Mark a command that works on the repository itself: what is installed has not all of it."""
+
+    @functools.wraps(run)
+    def run_or_refuse(options: argparse.Namespace) -> None:
+        if not IN_CHECKOUT:
+            raise Problem(
+                f"`{options.command}` works on the whole repository, which is not installed: "
+                f"clone it, and type `python3 run.py {options.command}` there"
+            )
+        run(options)
+
+    return run_or_refuse
+
+
 def _say(line: str) -> None:
     print(line, flush=True)  # noqa: T201  what the commands are for
 
@@ -120,30 +139,36 @@ def _export(options: argparse.Namespace) -> None:
     _say(f"{options.folder}: a project for {chosen.requirement}, from {chosen.variant.name}")
 
 
+@_in_checkout
 def _test(options: argparse.Namespace) -> None:
     suite.run(options.release, _say)
 
 
+@_in_checkout
 def _trials(options: argparse.Namespace) -> None:
     suite.run_trials(options.release, options.count)
     table.update()
 
 
+@_in_checkout
 def _soak(options: argparse.Namespace) -> None:
     suite.run_soak(options.release, options.minutes)
     table.update()
 
 
+@_in_checkout
 def _bench(options: argparse.Namespace) -> None:
     bench.run(options.release, options.members or (), options.clicks)
     _plot(options)
 
 
+@_in_checkout
 def _plot(options: argparse.Namespace) -> None:
     performance.plot()
     table.update()
 
 
+@_in_checkout
 def _table(options: argparse.Namespace) -> None:
     if options.check:
         table.check()
@@ -151,6 +176,7 @@ def _table(options: argparse.Namespace) -> None:
         table.update()
 
 
+@_in_checkout
 def _sweep(options: argparse.Namespace) -> None:
     from channelsmin import sweep  # not at the top: it needs what only the tests need
 
@@ -165,6 +191,7 @@ def _sweep(options: argparse.Namespace) -> None:
         table.update()
 
 
+@_in_checkout
 def _releases(options: argparse.Namespace) -> None:
     if options.check:
         releases.check()
@@ -172,6 +199,7 @@ def _releases(options: argparse.Namespace) -> None:
         releases.update(_say)
 
 
+@_in_checkout
 def _lock(options: argparse.Namespace) -> None:
     if options.check:
         locks.check()

@@ -10,8 +10,13 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-ROOT = Path(__file__).resolve().parents[2]
-"""The repository: `variants/`, `shared_templates/` and `matrix/` lie in it."""
+INSTALLED = Path(__file__).resolve().parent / "data"
+"""What the wheel carries of the repository, where this was installed from one."""
+
+IN_CHECKOUT = not INSTALLED.is_dir()
+
+ROOT = Path(__file__).resolve().parents[2] if IN_CHECKOUT else INSTALLED
+"""Where `variants/`, `shared_templates/` and `matrix/` lie: the repository, or its part of it."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 
 from channelsmin import index, sdist
-from channelsmin.files import ROOT, read_toml, write
+from channelsmin.files import IN_CHECKOUT, ROOT, read_toml, write
 from channelsmin.index import Listed
 from channelsmin.problem import Problem
 
@@ -100,9 +100,11 @@ def find(text: str) -> Version:
     except InvalidVersion:
         release = None
     if release is None or release not in known():
+        mend = "see matrix/releases.toml, or run `python3 run.py releases`"
+        if not IN_CHECKOUT:
+            mend = f"the newest is {known()[-1]}; upgrade channelsmin"
         raise Problem(
-            f"oTree has no release {text!r} that is known here: "
-            "see matrix/releases.toml, or run `python3 run.py releases` if it is a new one"
+            f"oTree has no release {text!r} that is known here: {mend} if it is a new one"
         )
     return release
 

@@ -1,0 +1,99 @@
+"""The wheel and the sdist: what `uvx channelsmin` and `pipx run channelsmin` have to work with."""
+
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from channelsmin import export
+from channelsmin.files import ROOT
+
+Channelsmin = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def uv(*arguments: str | Path) -> None:
+    subprocess.run([sys.executable, "-m", "uv", "--quiet", *map(str, arguments)], check=True)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist, and the wheel that is built from the sdist."""
+    folder = tmp_path_factory.mktemp("built")
+    uv("build", "--out-dir", folder, ROOT)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def channelsmin(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Channelsmin:
+    """The command, installed from the wheel, at somebody's who has nothing else."""
+    home = tmp_path_factory.mktemp("home")
+    (wheel,) = built.glob("*.whl")
+    environment = tmp_path_factory.mktemp("installed") / "environment"
+    uv("venv", "--python", sys.executable, environment)
+    uv("pip", "install", "--compile-bytecode", "--python", environment, wheel)  # as pip does
+
+    def run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [environment / "bin" / "channelsmin", *map(str, arguments)],
+            cwd=home,
+            env={"HOME": str(home), "PATH": os.defpath},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {
+        path.relative_to(folder): path.read_bytes() if path.is_file() else b""
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.mark.parametrize("what", ["2.3.7", "3.2.8", "otree-5.0"])
+def test_an_export_is_the_same_as_from_the_checkout(
+    what: str, channelsmin: Channelsmin, tmp_path: Path
+) -> None:
+    ended = channelsmin("export", what, tmp_path / "from-the-wheel")
+    assert ended.stderr == ""
+    assert ended.returncode == 0
+    export.write(export.named(what), tmp_path / "from-the-checkout")
+    assert contents(tmp_path / "from-the-wheel") == contents(tmp_path / "from-the-checkout")
+
+
+@pytest.mark.parametrize(
+    "command", ["test", "trials", "soak", "bench", "plot", "table", "sweep", "releases", "lock"]
+)
+def test_what_needs_the_repository_says_so(command: str, channelsmin: Channelsmin) -> None:
+    ended = channelsmin(command)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"channelsmin: `{command}` works on the whole repository")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_an_unknown_release_is_refused_without_a_word_of_the_repository(
+    channelsmin: Channelsmin, tmp_path: Path
+) -> None:
+    ended = channelsmin("export", "9.9.9", tmp_path / "project")
+    assert ended.returncode == 1
+    assert "upgrade channelsmin if it is a new one" in ended.stderr
+    assert "run.py" not in ended.stderr
+
+
+def test_the_sdist_holds_what_the_tests_need(built: Path) -> None:
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    for name in ("tox.ini", "run.py", "tests/conftest.py", "docs/spec.md"):
+        assert name in names
+    assert {name.partition("/")[0] for name in names if name.startswith(".")} == {
+        ".ci",
+        ".gitignore",
+    }
+    assert not [name for name in names if "__pycache__" in name]
