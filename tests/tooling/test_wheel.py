@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from channelsmin import export
+from channelsmin import export, files
 from channelsmin.files import ROOT
 
 Channelsmin = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -90,10 +90,18 @@ def test_the_sdist_holds_what_the_tests_need(built: Path) -> None:
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    for name in ("tox.ini", "run.py", "tests/conftest.py", "docs/spec.md"):
+    for name in ("tox.ini", "run.py", "tests/conftest.py", "docs/spec.md", "CITATION.cff"):
         assert name in names
     assert {name.partition("/")[0] for name in names if name.startswith(".")} == {
         ".ci",
         ".gitignore",
     }
     assert not [name for name in names if "__pycache__" in name]
+
+
+def test_the_citation_names_the_version_that_is_built(built: Path) -> None:
+    citation = (ROOT / "CITATION.cff").read_text()
+    project = files.read_toml(ROOT / "pyproject.toml")["project"]
+    assert f"\nversion: {project['version']}\n" in citation
+    assert f"\nlicense: {project['license']}\n" in citation
+    assert f"channelsmin-{project['version']}.tar.gz" in {path.name for path in built.iterdir()}
