@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import json
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from channelsmin import (
     locking,
     locks,
     performance,
+    pick,
     releases,
     results,
     suite,
@@ -52,6 +54,23 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--port", type=int, help="where to answer; 8000, or one that is free")
     command.set_defaults(run=_demo)
+
+    command = commands.add_parser(
+        "pick",
+        help="say which variant a project needs",
+        description="Say which variant a project needs, from its files and its environment.",
+        epilog="Keys of --json: "
+        + "; ".join(f"{key}, {meaning}" for key, meaning in pick.KEYS.items())
+        + ".",
+    )
+    command.add_argument(
+        "--project", type=Path, default=Path(), metavar="DIR", help="where it is; here"
+    )
+    command.add_argument(
+        "--otree", metavar="RELEASE", help="its release, such as 2.2.4; what the project says"
+    )
+    command.add_argument("--json", action="store_true", help="print it for a script")
+    command.set_defaults(run=_pick)
 
     command = commands.add_parser("export", help="write an oTree project for a release")
     command.add_argument("what", help="a release such as 2.2.4, or a variant such as otree-2.0")
@@ -131,6 +150,11 @@ def _say(line: str) -> None:
 
 def _demo(options: argparse.Namespace) -> None:
     demo.run(options.release, options.port, _say)
+
+
+def _pick(options: argparse.Namespace) -> None:
+    picked = pick.pick(options.project, options.otree)
+    _say(json.dumps(picked.as_json(), indent=1) if options.json else "\n".join(picked.lines()))
 
 
 def _export(options: argparse.Namespace) -> None:

@@ -67,6 +67,17 @@ def test_an_export_is_the_same_as_from_the_checkout(
     assert contents(tmp_path / "from-the-wheel") == contents(tmp_path / "from-the-checkout")
 
 
+def test_pick_works_without_the_repository(channelsmin: Channelsmin, tmp_path: Path) -> None:
+    ended = channelsmin("pick", "--otree", "2.3.7")
+    assert ended.stderr == ""
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("oTree 2.3.7 is served by the variant otree-2.3 ")
+    assert "\n    channelsmin export 2.3.7 DIR\n" in ended.stdout
+    (tmp_path / "requirements.txt").write_text("otree==6.0.15\n")
+    ended = channelsmin("pick", "--project", tmp_path)
+    assert "The suite on 6.0.15: " in ended.stdout
+
+
 @pytest.mark.parametrize(
     "command", ["test", "trials", "soak", "bench", "plot", "table", "sweep", "releases", "lock"]
 )
