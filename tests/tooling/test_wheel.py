@@ -15,15 +15,15 @@ from channelsmin.files import ROOT
 Channelsmin = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def uv(*arguments: str | Path) -> None:
-    subprocess.run([sys.executable, "-m", "uv", "--quiet", *map(str, arguments)], check=True)
+def run_python(python: str | Path, *arguments: str | Path) -> None:
+    subprocess.run([python, "-m", *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the sdist, and the wheel that is built from the sdist."""
     folder = tmp_path_factory.mktemp("built")
-    uv("build", "--out-dir", folder, ROOT)
+    run_python(sys.executable, "build", "--outdir", folder, ROOT)
     return folder
 
 
@@ -33,8 +33,8 @@ def channelsmin(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Channe
     home = tmp_path_factory.mktemp("home")
     (wheel,) = built.glob("*.whl")
     environment = tmp_path_factory.mktemp("installed") / "environment"
-    uv("venv", "--python", sys.executable, environment)
-    uv("pip", "install", "--compile-bytecode", "--python", environment, wheel)  # as pip does
+    run_python(sys.executable, "venv", environment)
+    run_python(environment / "bin" / "python", "pip", "install", "--quiet", wheel)
 
     def run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
@@ -105,6 +105,7 @@ def test_the_sdist_holds_what_the_tests_need(built: Path) -> None:
         assert name in names
     assert {name.partition("/")[0] for name in names if name.startswith(".")} == {
         ".ci",
+        ".github",
         ".gitignore",
     }
     assert not [name for name in names if "__pycache__" in name]
