@@ -108,8 +108,8 @@ def test_m1_a_click_on_one_process_moves_members_of_the_other(
     connect: Connect,
 ) -> None:
     session = Session(researcher, address, "channelsmin")
-    first = join_at(production, new_member(session, 1))
-    second = join_at(further, new_member(session, 2))
+    first = join_at(production, new_member(session, 1), connect)
+    second = join_at(further, new_member(session, 2), connect)
     url = first.socket_url_of(Visitor(session, 3).visit().code)
     # They ask once and then say nothing: what they hear later has come by itself.
     sockets = [connect_at(server, url, connect) for server in (production, further)]
@@ -123,8 +123,12 @@ def test_m1_a_click_on_one_process_moves_members_of_the_other(
         member.expect_results(moved_by=1)
 
 
-def join_at(server: Server, member: Member) -> Member:
-    """Open the page, again and again until the proxy gives its socket to this process."""
+def join_at(server: Server, member: Member, connect: Connect) -> Member:
+    """Open the page, again and again until the proxy gives its socket to this process.
+
+    The proxy gives it to whichever has the fewest, and that may be the same one for ever. So a
+    few more sockets stay open, at the other process alone.
+    """
     addresses: dict[str, str] = {}  # oTree's pages have sockets of their own besides ours
     answers: dict[str, str] = {}
 
@@ -137,6 +141,9 @@ def join_at(server: Server, member: Member) -> Member:
     tools.send("Network.enable")
     member.open().ready()
     while not is_at(server, answers.pop(member.socket_url)):
+        for socket in [connect(member.socket_url) for _ in range(4)]:
+            if is_at(server, socket.header(PROCESS)):
+                socket.close()
         member.open().ready()
     return member
 
