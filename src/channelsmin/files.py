@@ -24,6 +24,12 @@ def read_toml(path: Path) -> dict[str, Any]:
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
+def last_lines(path: Path, count: int = 1) -> str:
+    """Return the last lines of a log, without blank ones at its end; "" if it is empty."""
+    lines = path.read_text(errors="replace").strip().splitlines()
+    return "\n".join(lines[-count:])
+
+
 def write(path: Path, text: str) -> None:
     """Write a file, whole or not at all: who reads it meanwhile sees what was there before."""
     path.parent.mkdir(parents=True, exist_ok=True)

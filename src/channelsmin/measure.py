@@ -19,7 +19,7 @@ from packaging.version import Version
 
 from channelsmin import environment, fingerprints, variants
 from channelsmin.environment import Environment
-from channelsmin.files import ROOT
+from channelsmin.files import ROOT, last_lines
 from channelsmin.problem import Problem
 from channelsmin.results import Run, Status
 
@@ -100,7 +100,7 @@ def _attempt(run: Run, made: Environment, folder: Path, stop: threading.Event) -
         return replace(run, reason=f"it did not end within {LIMIT:.0f} seconds")
     notes = json.loads(file.read_text()) if file.exists() else {}
     if status not in (0, 1) or not notes:
-        return replace(run, reason=_last_line(log))
+        return replace(run, reason=last_lines(log) or "it said nothing")
     return replace(run, clauses=notes["clauses"], **verdict(notes["reasons"]))
 
 
@@ -161,13 +161,8 @@ def _is_in(folder: Path, process: psutil.Process) -> bool:
     return False
 
 
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
-
-
 def _last_complaint(log: Path) -> str:
     """Return the last line of pip's that tells of an error, or its last line."""
     lines = log.read_text(errors="replace").strip().splitlines()
     complaints = [line.strip() for line in lines if "error" in line.lower()]
-    return complaints[-1] if complaints else _last_line(log)
+    return complaints[-1] if complaints else last_lines(log)

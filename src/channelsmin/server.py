@@ -19,6 +19,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from channelsmin.environment import Environment
+from channelsmin.files import last_lines
 from channelsmin.problem import Problem
 
 START_SECONDS = 60
@@ -155,8 +156,7 @@ class Server:
 
     def last_words(self, lines: int = 1) -> str:
         """Return the last line that it has printed, or the last few."""
-        printed = self.log.read_text(errors="replace").strip().splitlines()
-        return "\n".join(printed[-lines:]) or "nothing"
+        return last_lines(self.log, lines) or "nothing"
 
     def wait(self) -> int:
         """Wait until it ends by itself; return its exit status."""
