@@ -60,10 +60,10 @@ def rows() -> str:
 def _cell(
     clause: str, era: Variant, found: Mapping[Version, Iterable[Run]], notes: list[str]
 ) -> str:
-    its = {
+    served = {
         release: Shown.by(runs, clause) for release, runs in found.items() if era.serves(release)
     }
-    shown = {release: tests for release, tests in its.items() if tests != Shown(0, 0, {})}
+    shown = {release: tests for release, tests in served.items() if tests != Shown(0, 0, {})}
     if not shown:
         return "passes" if clause in of_the_tooling() else ""
     if broken := [release for release, tests in shown.items() if tests.failed]:

@@ -1,6 +1,6 @@
 """The matrix: every release of oTree, line by line, with what was measured of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -23,7 +23,7 @@ class Line:
     @property
     def pythons(self) -> list[str]:
         """The Pythons that its releases run on, as the variants say."""
-        found = {python for release in self.runs for python in pythons(release)}
+        found = {python for release in self.runs for python in variants.pythons(release)}
         return sorted(found, key=Version)
 
     @property
@@ -41,12 +41,6 @@ class Line:
         return [r for r, runs in self.runs.items() if status in {run.status for run in runs}]
 
 
-def pythons(release: Version) -> list[str]:
-    """Return the Pythons that a release runs on, the preferred one first; none where none does."""
-    variant = variants.find(release)
-    return variant.pythons(release) if variant else []
-
-
 def lines() -> list[Line]:
     """Return all lines, the oldest first."""
     found = results.load_all()
@@ -56,9 +50,8 @@ def lines() -> list[Line]:
     ]
 
 
-def summary() -> str:
+def summary(all_lines: Sequence[Line]) -> str:
     """Return in a sentence how much was measured, and when."""
-    all_lines = lines()
     known, measured, passing = (
         sum(map(len, each))
         for each in (
@@ -82,7 +75,8 @@ def rows() -> str:
         "| oTree | releases | measured | pass | of the rest |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for line in lines():
+    all_lines = lines()
+    for line in all_lines:
         rest = [
             f"{status.value}: {releases.span(its, list(line.runs))}"
             for status in Status
@@ -90,4 +84,4 @@ def rows() -> str:
         ]
         counts = f"{len(line.runs)} | {len(line.measured)} | {len(line.passing)}"
         table.append(f"| {line.name} | {counts} | {'; '.join(rest)} |")
-    return "\n".join([*table, "", summary()]) + "\n"
+    return "\n".join([*table, "", summary(all_lines)]) + "\n"

@@ -26,7 +26,7 @@ def page() -> str:
     all_lines = matrix.lines()[::-1]
     details = {str(r): _details(r, runs) for line in all_lines for r, runs in line.runs.items()}
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        summary=escape(matrix.summary()),
+        summary=escape(matrix.summary(all_lines)),
         lines="\n".join(map(_section, all_lines)),
         legend="\n".join(
             f"<dt>{_label(status)}</dt><dd>{escape(meant)}</dd>"
@@ -75,7 +75,7 @@ def _row(line: Line, release: Version) -> str:
 
 def _cell(release: Version, python: str, runs: tuple[Run, ...]) -> str:
     its = next((run for run in runs if run.python == python), None)
-    if its is None and python not in matrix.pythons(release):
+    if its is None and python not in variants.pythons(release):
         return "<td></td>"
     status, text = (its.status.value, _label(its.status)) if its else ("unknown", "? not yet")
     name = f"oTree {release} on Python {python}: {status}"
@@ -87,7 +87,7 @@ def _details(release: Version, runs: tuple[Run, ...]) -> dict[str, Any]:
     variant, row = variants.find(release), releases.rows()[release]
     said = [f"Withdrawn from the index: {row.yanked}"] if row.yanked else []
     if variant:
-        best = " or ".join(variant.pythons(release))
+        best = " or ".join(variants.pythons(release))
         said.append(f"Take variants/{variant.name}, with Python {best}.")
     said += [f"{status}: {why}" for status, why in notes.not_passing(release).items()]
     commands = f"python3 run.py demo {release}\npython3 run.py export {release} my_project"

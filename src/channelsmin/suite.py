@@ -105,7 +105,7 @@ def run_to_its_end(command: Sequence[str], variables: Mapping[str, str] | None =
 
 def _pythons(name: str) -> str:
     release = release_of(name)
-    return " or ".join(variants.serving(release).pythons(release)) if release else ""
+    return " or ".join(variants.pythons(release)) if release else ""
 
 
 def _has_interpreter(name: str) -> bool:

@@ -39,12 +39,15 @@ class Job:
         """Name it as a person would."""
         return f"{self.release} on Python {self.python}" if self.python else str(self.release)
 
-    def is_done(self) -> bool:
-        """Say whether there is a result for just what would be tested now."""
+    def is_done(self, again: bool = False) -> bool:
+        """Say whether there is a result for just what would be tested now; with `again`, a pass."""
         variant = variants.find(self.release)
         tested = fingerprints.of(variant, self.release, self.python) if variant else {}
         return any(
-            run.python == self.python and run.tested == tested for run in results.load(self.release)
+            run.python == self.python
+            and run.tested == tested
+            and (run.status is Status.PASS or not again)
+            for run in results.load(self.release)
         )
 
 
@@ -72,10 +75,9 @@ def jobs(wanted: Sequence[Version]) -> list[Job]:
     """
     first, others = list[Job](), list[Job]()
     for release in wanted:
-        variant = variants.find(release)
-        pythons = variant.pythons(release) if variant else []
+        pythons = variants.pythons(release)
         here = [Job(release, python) for python in filter(environment.first_interpreter, pythons)]
-        first += here[:1] if variant else [Job(release)]
+        first += here[:1] if pythons else [Job(release)]
         others += here[1:]
     return first + others
 
@@ -96,9 +98,9 @@ def run(
     wanted = chosen(specifier, shard)
     all_jobs = jobs(wanted)
     for release in sorted(set(wanted) - {job.release for job in all_jobs}):
-        pythons = " or ".join(variants.serving(release).pythons(release))
+        pythons = " or ".join(variants.pythons(release))
         say(f"not measured here: {release} needs Python {pythons}")
-    open_jobs = [job for job in all_jobs if not job.is_done() or (again and not _passed(job))]
+    open_jobs = [job for job in all_jobs if not job.is_done(again)]
     say(f"{len(all_jobs) - len(open_jobs)} of {len(all_jobs)} are measured already")
     if open_jobs:
         browser.ensure()
@@ -120,11 +122,6 @@ def _alone() -> Iterator[None]:
             if left.is_dir():
                 shutil.rmtree(left)
         yield
-
-
-def _passed(job: Job) -> bool:
-    its = [run.status for run in results.load(job.release) if run.python == job.python]
-    return Status.PASS in its
 
 
 def _measure_all(

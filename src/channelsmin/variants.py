@@ -75,6 +75,12 @@ def find(release: Version) -> Variant | None:
     return next((variant for variant in load_all() if variant.serves(release)), None)
 
 
+def pythons(release: Version) -> list[str]:
+    """Return the Pythons that run `release`, the preferred one first; none without a variant."""
+    variant = find(release)
+    return variant.pythons(release) if variant else []
+
+
 def serving(release: Version) -> Variant:
     """Return the variant for `release`; raises Problem where there is none."""
     variant = find(release)

@@ -8,7 +8,7 @@ import pytest
 from packaging.version import Version
 from playwright.sync_api import Page, expect, sync_playwright
 
-from channelsmin import browser, matrix, releases, results, site, variants
+from channelsmin import browser, releases, results, site, variants
 
 CHOSEN = Random(7).sample(releases.known(), 20)
 
@@ -46,7 +46,7 @@ def test_a_typed_release_is_shown_with_what_is_known_of_it(page: Page, its: Vers
     expect(told.get_by_role("heading")).to_have_text(f"oTree {its}")
     if variant := variants.find(its):
         expect(told).to_contain_text(f"Take variants/{variant.name}, with Python ")
-        for python in matrix.pythons(its):
+        for python in variants.pythons(its):
             expect(told).to_contain_text(python)
     for run in results.load(its):
         expect(told).to_contain_text(run.date)
