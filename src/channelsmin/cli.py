@@ -10,6 +10,7 @@ from pathlib import Path
 
 from channelsmin import (
     bench,
+    boundaries,
     demo,
     environment,
     export,
@@ -99,6 +100,9 @@ def parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("plot", help="draw what the bench has measured")
     command.set_defaults(run=_plot)
+
+    command = commands.add_parser("boundaries", help="run each variant beyond its range")
+    command.set_defaults(run=_boundaries)
 
     command = commands.add_parser("table", help="write the generated tables into the documents")
     command.add_argument("--check", action="store_true", help="only say whether it is stale")
@@ -213,6 +217,12 @@ def _sweep(options: argparse.Namespace) -> None:
         sweep.run(options.releases, options.shard, options.jobs, options.again, _say)
     finally:
         table.update()
+
+
+@_in_checkout
+def _boundaries(options: argparse.Namespace) -> None:
+    boundaries.run(_say)
+    table.update()
 
 
 @_in_checkout

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,10 @@ HOPELESS = 15
 """So many failed tests end a run: on a server that never answers each takes a minute."""
 
 
+SUITE = ("tests", "--ignore", "tests/tooling")
+"""What pytest is to run, as in tox.ini."""
+
+
 class Stopped(Exception):
     """The run was ended from outside: nothing is known."""
 
@@ -50,7 +55,7 @@ def measure(release: Version, python: str, folder: Path, stop: threading.Event) 
     except Exception as error:  # a crash is a result, too, and ends no sweep
         if stop.is_set():
             raise
-        run = replace(_blank(python, {}), reason=f"{type(error).__name__}: {error}")
+        run = replace(blank(python, {}), reason=f"{type(error).__name__}: {error}")
     finally:
         end_all_in(folder)
         shutil.rmtree(folder, ignore_errors=True)
@@ -59,10 +64,11 @@ def measure(release: Version, python: str, folder: Path, stop: threading.Event) 
 
 def nothing_to_run() -> Run:
     """Return the result of a release that no variant serves."""
-    return replace(_blank("", {}), status=Status.NOT_RUN, reason="no variant serves it")
+    return replace(blank("", {}), status=Status.NOT_RUN, reason="no variant serves it")
 
 
-def _blank(python: str, tested: dict[str, str]) -> Run:
+def blank(python: str, tested: dict[str, str]) -> Run:
+    """Return a run that has come to nothing yet."""
     today = datetime.date.today().isoformat()
     machine = f"{platform.system()} {platform.machine()}"
     return Run(python, Status.ERROR, "", today, None, machine, tested, {}, {})
@@ -70,7 +76,7 @@ def _blank(python: str, tested: dict[str, str]) -> Run:
 
 def _measure(release: Version, python: str, folder: Path, stop: threading.Event) -> Run:
     variant = variants.serving(release)
-    run = _blank(python, fingerprints.of(variant, release, python))
+    run = blank(python, fingerprints.of(variant, release, python))
     log = folder / "log"
     try:
         with log.open("wb") as output:
@@ -78,23 +84,23 @@ def _measure(release: Version, python: str, folder: Path, stop: threading.Event)
     except Problem:
         return replace(run, status=Status.NO_INSTALL, reason=_last_complaint(log))
     run = replace(run, installed=made.installed())
-    first = _attempt(run, made, folder / "first", stop)
+    first = attempt(run, made, folder / "first", stop)
     if first.status is Status.PASS:
         return first
-    second = _attempt(run, made, folder / "second", stop)
+    second = attempt(run, made, folder / "second", stop)
     return replace(second, earlier=(first.reason,))
 
 
-def _attempt(run: Run, made: Environment, folder: Path, stop: threading.Event) -> Run:
-    """Return `run` with what comes of running the suite once."""
-    folder.mkdir()
+def attempt(
+    run: Run, made: Environment, folder: Path, stop: threading.Event, tests: Sequence[str] = SUITE
+) -> Run:
+    """Return `run` with what comes of running the suite once, or just these tests of it."""
+    folder.mkdir(parents=True)
     file, log = folder / "results.json", folder / "log"
-    # The same as tox.ini's, but for what says where to write.
-    suite = ["tests", "--ignore", "tests/tooling", "--environment", str(made.folder)]
     where = ["--results", str(file), "--basetemp", str(folder / "tmp"), "-p", "no:cacheprovider"]
-    options = ["-q", "--maxfail", str(HOPELESS)]
+    options = ["--environment", str(made.folder), "-q", "--maxfail", str(HOPELESS)]
     with log.open("wb") as output:
-        command = [sys.executable, "-m", "pytest", *suite, *where, *options]
+        command = [sys.executable, "-m", "pytest", *tests, *where, *options]
         status = run_to_its_end(command, output.fileno(), stop)
     if status is None:
         return replace(run, reason=f"it did not end within {LIMIT:.0f} seconds")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from channelsmin import clauses, matrix, performance, reliability, site, variants
+from channelsmin import boundaries, clauses, matrix, performance, reliability, site, variants
 from channelsmin.files import ROOT
 from channelsmin.problem import Problem
 
@@ -49,6 +49,7 @@ def variant_rows() -> str:
 BLOCKS = (
     Block(ROOT / "README.md", "variants", variant_rows),
     Block(matrix.DOCUMENT, "matrix", matrix.rows),
+    Block(boundaries.DOCUMENT, "boundaries", boundaries.rows),
     Block(clauses.SPEC, "clauses", clauses.rows),
     Block(reliability.DOCUMENT, "trials", reliability.trial_rows),
     Block(reliability.DOCUMENT, "soak", reliability.soak_rows),
