@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from channelsmin import (
+    add,
     bench,
     boundaries,
     demo,
@@ -77,6 +78,13 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("what", help="a release such as 2.2.4, or a variant such as otree-2.0")
     command.add_argument("folder", type=Path, help="where to: a new or an empty folder")
     command.set_defaults(run=_export)
+
+    command = commands.add_parser("add", help="put the app into a project of your own")
+    command.add_argument("folder", type=Path, nargs="?", default=Path(), help="the project; here")
+    command.add_argument("--app", default=add.APP, help=f"what to call the app; {add.APP}")
+    command.add_argument("--otree", metavar="RELEASE", help="the project's; found out otherwise")
+    command.add_argument("--yes", action="store_true", help="write without asking")
+    command.set_defaults(run=_add)
 
     command = commands.add_parser("test", help="test releases, each in an environment of its own")
     command.add_argument("release", nargs="*", help="such as 2.2.4; the eras set")
@@ -165,6 +173,10 @@ def _export(options: argparse.Namespace) -> None:
     chosen = export.named(options.what)
     export.write(chosen, options.folder)
     _say(f"{options.folder}: a project for {chosen.requirement}, from {chosen.variant.name}")
+
+
+def _add(options: argparse.Namespace) -> None:
+    add.run(options.folder, options.app, options.otree, options.yes, _say)
 
 
 @_in_checkout
