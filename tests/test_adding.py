@@ -1,0 +1,41 @@
+"""`channelsmin add`: the app in a project that oTree itself has made."""
+
+from pathlib import Path
+
+from packaging.version import Version
+from playwright.sync_api import Page
+
+from channelsmin import add
+from channelsmin.environment import Environment
+from channelsmin.server import Server, free_port, run_otree
+from conftest import OpenGroup
+from participants import Session
+
+
+def test_added_to_a_project_of_ones_own_under_two_names_one_click_moves_each_group(
+    environment: Environment,
+    release: Version,
+    researcher: Page,
+    open_group: OpenGroup,
+    tmp_path: Path,
+) -> None:
+    ended = run_otree(environment, tmp_path, "startproject", "project", "--noinput")
+    project = tmp_path / "project"
+    assert project.exists(), ended.stdout
+    # The first one finds no EXTENSION_APPS, the second one does.
+    for app in ("channelsmin", "lobby"):
+        add.run(project, app, str(release), sure=True, say=print)
+        before = contents(project)
+        add.run(project, app, str(release), sure=True, say=print)
+        assert contents(project) == before
+    log = tmp_path / "server.log"
+    with Server(environment, project, "devserver", free_port(), log) as server:
+        for app in ("channelsmin", "lobby"):
+            group = open_group(Session(researcher, server.url, app), 1, 2, 3)
+            group[1].click_done()
+            for member in group:
+                member.expect_results(moved_by=2)
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
