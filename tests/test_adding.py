@@ -35,6 +35,8 @@ def test_added_to_a_project_of_ones_own_under_two_names_one_click_moves_each_gro
             group[1].click_done()
             for member in group:
                 member.expect_results(moved_by=2)
+        # Asked to end while pages are open, some take the five seconds that they are given.
+        server.kill()
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
