@@ -8,8 +8,9 @@ from playwright.sync_api import Page
 from channelsmin import add
 from channelsmin.environment import Environment
 from channelsmin.server import Server, free_port, run_otree
-from conftest import OpenGroup
+from conftest import Connect, OpenGroup
 from participants import Session
+from wire import NOT_YET, ask
 
 
 def test_added_to_a_project_of_ones_own_under_two_names_one_click_moves_each_group(
@@ -17,6 +18,7 @@ def test_added_to_a_project_of_ones_own_under_two_names_one_click_moves_each_gro
     release: Version,
     researcher: Page,
     open_group: OpenGroup,
+    connect: Connect,
     tmp_path: Path,
 ) -> None:
     ended = run_otree(environment, tmp_path, "startproject", "project", "--noinput")
@@ -32,6 +34,10 @@ def test_added_to_a_project_of_ones_own_under_two_names_one_click_moves_each_gro
     with Server(environment, project, "devserver", free_port(), log) as server:
         for app in ("channelsmin", "lobby"):
             group = open_group(Session(researcher, server.url, app), 1, 2, 3)
+            # Were the app's routes not collected, the page would do with HTTP alone.
+            socket = connect(group[0].socket_url)
+            socket.say(ask())
+            assert socket.hear() == NOT_YET
             group[1].click_done()
             for member in group:
                 member.expect_results(moved_by=2)
