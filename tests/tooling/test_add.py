@@ -102,6 +102,25 @@ STYLES = {
       SESSION_CONFIGS += [dict(name='three', app_sequence=['three'])]
   SESSION_CONFIGS.append(dict(name='four', app_sequence=['four']))
 """,
+    # Tuples over several lines.
+    "2.6.0b24": """\
+  EXTENSION_APPS = (
+      'otree_tools',
++     'channelsmin',
+  )
+  SESSION_CONFIGS = (
+      {
+          'name': 'one', 'app_sequence': ['one']},
+-     dict(name='two', app_sequence=['two'])
++     dict(name='two', app_sequence=['two']),
++     dict(
++         name='channelsmin',
++         display_name='One button moves the whole group',
++         num_demo_participants=3,
++         app_sequence=['channelsmin'],
++     ),
+  )
+""",
     # The bracket behind the last item.
     "3.4.0": """\
   EXTENSION_APPS = ['otree_tools',
@@ -202,7 +221,7 @@ def test_the_settings_mean_what_they_meant_and_the_app(
     }
     configs = list(after["SESSION_CONFIGS"])
     configs.remove(config)
-    assert configs == before["SESSION_CONFIGS"]
+    assert configs == list(before["SESSION_CONFIGS"])
     if wanted == "6.0.15":
         assert "EXTENSION_APPS" not in after
     else:
@@ -252,6 +271,12 @@ def test_a_list_is_added_to_however_it_is_laid_out() -> None:
         assert all(character in rest for character in text), f"taken away from {text}"
 
 
+def test_what_comes_after_the_last_line_comes_on_a_line_of_its_own(tmp_path: Path) -> None:
+    new = added(tmp_path, "SESSION_CONFIGS = []").decode()
+    assert "\n]\n\n# oTree collects" in new
+    assert new.endswith("\nEXTENSION_APPS = ['channelsmin']\n")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "iso-8859-1", "utf-8"])
 def test_line_ends_and_the_encoding_stay(encoding: str, tmp_path: Path) -> None:
     coding = "" if encoding == "utf-8-sig" else f"# -*- coding: {encoding} -*-\r\n"
@@ -281,6 +306,11 @@ def test_line_ends_and_the_encoding_stay(encoding: str, tmp_path: Path) -> None:
             f"from base import *\n{PLAIN}",
             "3.4.0",
             "imports * from elsewhere: by hand, add dict(nam",
+        ),
+        (
+            "from base import *\nSESSION_CONFIGS += [dict(app_sequence=['channelsmin'])]\n",
+            "3.4.0",
+            "imports * from elsewhere: by hand, add 'channelsmin' to EXTENSION_APPS; then",
         ),
         (f"{PLAIN}EXTENSION_APPS = 'other',\n", "3.4.0", "no plain list EXTENSION_APPS: by hand"),
         (f"{PLAIN}EXTENSION_APPS = ['other'] + MORE\n", "3.4.0", "add 'channelsmin' to EXTENSION"),
@@ -423,11 +453,19 @@ def test_settings_that_cannot_be_replaced_leave_nothing_half_written(
     def full(source: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(shutil, "move", full)
-    with pytest.raises(Problem, match="No space left on device"):
+    for is_there_before in (False, True):
+        with monkeypatch.context() as broken:
+            broken.setattr(shutil, "move", full)
+            with pytest.raises(Problem, match="No space left on device"):
+                added(tmp_path)
+        assert (tmp_path / "settings.py").read_text() == PLAIN
+        assert (tmp_path / "channelsmin").exists() == is_there_before
         added(tmp_path)
-    assert (tmp_path / "settings.py").read_text() == PLAIN
-    assert not (tmp_path / "channelsmin").exists()
+
+
+def test_an_app_that_is_there_only_gets_its_settings(tmp_path: Path) -> None:
+    settings = added(tmp_path)
+    assert added(tmp_path, PLAIN) == settings
 
 
 def test_the_settings_mode_stays_and_a_link_stays_one(tmp_path: Path) -> None:
@@ -454,7 +492,7 @@ def test_who_cannot_be_asked_sees_what_would_be_written_and_must_say_yes(tmp_pat
     before = contents(project(tmp_path))
     ended = channelsmin("add", tmp_path, "--otree", "3.4.0")
     assert ended.returncode == 1
-    assert ended.stderr.startswith("channelsmin: nothing was written")
+    assert ended.stderr.startswith("channelsmin: nothing was written, as nobody can be asked")
     assert ended.stderr.count("\n") == 1
     assert "+EXTENSION_APPS = ['channelsmin']" in ended.stdout.splitlines()
     assert "new: channelsmin/models.py" in ended.stdout.splitlines()
