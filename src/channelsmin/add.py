@@ -82,14 +82,15 @@ class Addition:
         settings = folder / "settings.py"
         settings.write_bytes(self.after)
         shutil.copymode(self.settings, settings)
-        if self.after != self.before:
-            shutil.copy2(self.settings, self.backup)
         if self.files:
             (folder / self.app).rename(self.project / self.app)
+        if self.after == self.before:
+            return
         try:
-            if self.after != self.before:
-                shutil.move(settings, self.settings)
+            shutil.copy2(self.settings, self.backup)
+            shutil.move(settings, self.settings)
         except OSError:
+            self.backup.unlink(missing_ok=True)
             if self.files:
                 shutil.rmtree(self.project / self.app)
             raise

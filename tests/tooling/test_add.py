@@ -460,6 +460,7 @@ def test_settings_that_cannot_be_replaced_leave_nothing_half_written(
                 added(tmp_path)
         assert (tmp_path / "settings.py").read_text() == PLAIN
         assert (tmp_path / "channelsmin").exists() == is_there_before
+        assert not (tmp_path / "settings.py.before-channelsmin").exists()
         added(tmp_path)
 
 
