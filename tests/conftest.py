@@ -49,7 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--variant", metavar="NAME", help="take this variant, also for releases beyond its range"
     )
     parser.addoption(
-        "--inputs", type=int, default=300, metavar="N", help="send N inputs of Hypothesis's"
+        "--inputs", type=int, default=100, metavar="N", help="send N inputs of Hypothesis's"
     )
     parser.addoption(
         "--trials", type=int, metavar="N", help="run N trials under fire, of the seeds 0, 1, 2 …"

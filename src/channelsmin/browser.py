@@ -20,8 +20,10 @@ ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--renderer-process-limit=1",
 )
-"""No sandbox, as root can't have one; and nothing that talks to anybody but the page."""
+"""No sandbox, as root can't have one; nothing that talks to anybody but the page; and one process
+to draw all pages, which saves the tests a tenth of their time."""
 
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 """The system's browsers, the best for us first: Chromium without windows is twice as fast."""

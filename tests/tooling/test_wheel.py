@@ -79,7 +79,8 @@ def test_pick_works_without_the_repository(channelsmin: Channelsmin, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "command", ["test", "trials", "soak", "bench", "plot", "table", "sweep", "releases", "lock"]
+    "command",
+    ["test", "trials", "soak", "bench", "plot", "boundaries", "table", "sweep", "releases", "lock"],
 )
 def test_what_needs_the_repository_says_so(command: str, channelsmin: Channelsmin) -> None:
     ended = channelsmin(command)
