@@ -12,6 +12,9 @@ import pytest
 CLAUSE = re.compile(r"::(test_([a-z]\d)_\w+)")
 """A test's name begins with the clause that it proves."""
 
+MODULE = re.compile(r"^(\w+\.)+(?=\w+:)")
+"""Where a kind of error is defined, which nobody needs to read."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --results."""
@@ -76,7 +79,7 @@ class Recorder:
 
 
 def first_line(report: pytest.TestReport) -> str:
-    """Return why a test failed, in one line."""
+    """Return why a test failed, in one line that begins with the kind of error."""
     crash = getattr(report.longrepr, "reprcrash", None)
     lines = (crash.message if crash else report.longreprtext).strip().splitlines()
-    return str(lines[0]) if lines else "no reason given"
+    return MODULE.sub("", lines[0]) if lines else "no reason given"
