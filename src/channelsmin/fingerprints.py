@@ -37,8 +37,10 @@ def of_suite() -> str:
 
 
 def of_variant(variant: Variant) -> str:
-    """Return the fingerprint of all that an export of the variant is made from."""
-    return _of_folders(variant.folder, export.SHARED_TEMPLATES)
+    """Return the fingerprint of all that an export of the variant is made from, but its README."""
+    return _of_folders(
+        variant.folder, export.SHARED_TEMPLATES, leaving_out=variant.folder / "README.md"
+    )
 
 
 @functools.cache
@@ -46,7 +48,7 @@ def _of_folders(*folders: Path, leaving_out: Path | None = None) -> str:
     parts: list[bytes] = []
     for folder in folders:
         for file in sorted(folder.rglob("*")):
-            ignored = "__pycache__" in file.parts or (leaving_out and leaving_out in file.parents)
+            ignored = "__pycache__" in file.parts or leaving_out in (file, *file.parents)
             if file.is_file() and not ignored:
                 parts += [str(file.relative_to(folder)).encode(), file.read_bytes()]
     return _digits(parts)
