@@ -15,7 +15,8 @@ from channelsmin.problem import Problem
 Say = Callable[[str], None]
 
 PARALLEL = "2"
-"""How many releases are tested at once; each keeps a server and a browser busy."""
+"""How many releases are tested at once, or else tests of one; each keeps a server and a browser
+busy."""
 
 
 def default_environments() -> list[str]:
@@ -43,7 +44,8 @@ def run(wanted: Sequence[str], say: Say) -> None:
     runnable = [name for name in names if name not in without]
     status = 0
     if runnable:
-        status = _tox("run-parallel", "--parallel", PARALLEL, "-e", ",".join(runnable))
+        share = ["--", "--numprocesses", PARALLEL] if len(runnable) == 1 else []
+        status = _tox("run-parallel", "--parallel", PARALLEL, "-e", ",".join(runnable), *share)
     for name in without:
         say(f"NOT TESTED: {name}, for want of Python {_pythons(name)}")
     if status:

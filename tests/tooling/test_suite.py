@@ -13,7 +13,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Stand in for tox and the browser, and for a machine without Python 3.7."""
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setattr(browser, "ensure", lambda: None)
-    monkeypatch.setattr(suite, "default_environments", lambda: ["lint", "otree2.2.4"])
+    monkeypatch.setattr(suite, "default_environments", lambda: ["lint", "tooling", "otree2.2.4"])
     monkeypatch.setattr(environment, "first_interpreter", lambda version: None)
     lines: list[str] = []
 
@@ -27,12 +27,12 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_what_cannot_be_tested_is_said_and_the_rest_is_run(said: list[str]) -> None:
     suite.run([], said.append)
-    assert said == ["lint", "NOT TESTED: otree2.2.4, for want of Python 3.7"]
+    assert said == ["lint,tooling", "NOT TESTED: otree2.2.4, for want of Python 3.7"]
 
 
 def test_in_ci_everything_must_be_tested(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
-    with pytest.raises(Problem, match="not tested: 1 of 2"):
+    with pytest.raises(Problem, match="not tested: 1 of 3"):
         suite.run([], said.append)
 
 
@@ -40,6 +40,16 @@ def test_what_was_asked_for_must_be_tested(said: list[str]) -> None:
     with pytest.raises(Problem, match="not tested: 1 of 1"):
         suite.run(["2.2.4"], said.append)
     assert said == ["NOT TESTED: otree2.2.4, for want of Python 3.7"]
+
+
+def test_a_release_that_has_the_machine_to_itself_is_tested_by_two_at_once(
+    said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "first_interpreter", lambda version: Path("python"))
+    asked: list[str] = []
+    monkeypatch.setattr(suite, "_tox", lambda *arguments: asked.extend(arguments))
+    suite.run(["2.2.4"], said.append)
+    assert asked[-5:] == ["-e", "otree2.2.4", "--", "--numprocesses", "2"]
 
 
 def test_a_failed_test_is_a_problem(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
