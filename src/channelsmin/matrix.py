@@ -28,8 +28,11 @@ class Line:
 
     @property
     def measured(self) -> list[Version]:
-        """The releases that have a result."""
-        return [release for release, runs in self.runs.items() if runs]
+        """The releases that were run; for the others there is no variant, or no time yet."""
+        nothing_run = (set[Status](), {Status.NOT_RUN})
+        return [
+            r for r, runs in self.runs.items() if {run.status for run in runs} not in nothing_run
+        ]
 
     @property
     def passing(self) -> list[Version]:
@@ -60,7 +63,7 @@ def summary(all_lines: Sequence[Line]) -> str:
             [line.passing for line in all_lines],
         )
     )
-    runs = [run for line in all_lines for its in line.runs.values() for run in its]
+    runs = [run for line in all_lines for release in line.measured for run in line.runs[release]]
     dates = sorted({run.date for run in runs}) or ["never"]
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     return (
