@@ -101,12 +101,11 @@ def build(
         edit([project / "settings.py"], "(?=\nLANGUAGE_CODE)", CONFIG)
     command = export.variant.rule("durable_server", export.release)["command"]
     production = {"OTREE_PRODUCTION": "1", **extra}
-    if command != "devserver":
-        run_otree(environment, project, "resetdb", "--noinput", extra=production)
     # Up to 3.4 no page is served in production without this; from 5 on there is no such command.
     run_otree(environment, project, "collectstatic", "--noinput", extra=production)
     log = folder / "server.log"
     server = Server(environment, project, command, free_port(), log, production)
+    server.prepare()
     return Project(server, (VARIANT, LIVE_PAGE) if live_pages else (VARIANT,))
 
 

@@ -184,10 +184,11 @@ def server(
     exporting.write(export, folder / "project")
     if request.config.getoption("--variant"):
         edit([folder / "project" / "channelsmin" / "__init__.py"], r"sys\.exit\(", "str(")
-    with Server(
-        environment, folder / "project", "devserver", free_port(), folder / "server.log"
-    ) as running:
-        yield running
+    command = export.variant.rule("development_server", export.release)["command"]
+    server = Server(environment, folder / "project", command, free_port(), folder / "server.log")
+    server.prepare()
+    with server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from channelsmin.environment import Environment
 from channelsmin.export import Export, write
-from channelsmin.server import Server, free_port, run_otree
+from channelsmin.server import Server, free_port
 
 TAPS = Path(__file__).parent / "taps"
 
@@ -126,8 +126,6 @@ def build(export: Export, environment: Environment, folder: Path) -> Laboratory:
 
     assert export.release is not None
     command = export.variant.rule("durable_server", export.release)["command"]
-    if command != "devserver":
-        run_otree(environment, project, "resetdb", "--noinput")
     extra = {
         "PYTHONPATH": str(TAPS),
         "CHANNELSMIN_TAPS": json.dumps(export.variant.facts["taps"]),
@@ -136,6 +134,7 @@ def build(export: Export, environment: Environment, folder: Path) -> Laboratory:
         "TZ": "Pacific/Auckland",
     }
     server = Server(environment, project, command, free_port(), folder / "server.log", extra)
+    server.prepare()
     return Laboratory(server, taps)
 
 

@@ -7,6 +7,7 @@ from playwright.sync_api import Page
 
 from channelsmin import add
 from channelsmin.environment import Environment
+from channelsmin.export import Export
 from channelsmin.server import Server, free_port, run_otree
 from conftest import Connect, OpenGroup
 from participants import Session
@@ -15,6 +16,7 @@ from wire import NOT_YET, ask
 
 def test_added_to_a_project_of_ones_own_under_two_names_one_click_moves_each_group(
     environment: Environment,
+    export: Export,
     release: Version,
     researcher: Page,
     open_group: OpenGroup,
@@ -30,8 +32,10 @@ def test_added_to_a_project_of_ones_own_under_two_names_one_click_moves_each_gro
         before = contents(project)
         add.run(project, app, str(release), sure=True, say=print)
         assert contents(project) == before
-    log = tmp_path / "server.log"
-    with Server(environment, project, "devserver", free_port(), log) as server:
+    command = export.variant.rule("development_server", release)["command"]
+    server = Server(environment, project, command, free_port(), tmp_path / "server.log")
+    server.prepare()
+    with server:
         for app in ("channelsmin", "lobby"):
             group = open_group(Session(researcher, server.url, app), 1, 2, 3)
             # Were the app's routes not collected, the page would do with HTTP alone.

@@ -50,7 +50,10 @@ def run(wanted: str | None, port: int | None, say: Say) -> None:
     with tempfile.TemporaryDirectory(prefix="channelsmin-") as folder:
         project, log = Path(folder, "project"), Path(folder, "server.log")
         export.write(Export(variant, release), project)
-        with Server(installed, project, "devserver", port, log) as server:
+        command = variant.rule("development_server", release)["command"]
+        server = Server(installed, project, command, port, log)
+        server.prepare()
+        with server:
             say("")
             say(f"    {server.url}/demo/channelsmin/")
             say("")

@@ -13,7 +13,7 @@ from typing import IO
 
 from packaging.version import Version
 
-from channelsmin import locks, notes
+from channelsmin import locks, notes, releases
 from channelsmin.files import write
 from channelsmin.problem import Problem
 from channelsmin.variants import Variant
@@ -134,7 +134,9 @@ def requirements(release: Version, python: str) -> str:
     A release that has no lock, as it is new, is installed with whatever the index has.
     """
     lock = locks.find(release, python)
-    return locks.requirements(release, lock) if lock else f"otree=={release}\n"
+    if lock:
+        return locks.requirements(release, lock)
+    return f"{releases.rows()[release].package}=={release}\n"
 
 
 def create(

@@ -29,9 +29,9 @@ class Export:
     def requirement(self) -> str:
         """The line of requirements.txt: this release, or the variant's whole range."""
         if self.release is not None:
-            return f"otree=={self.release}"
+            return f"{releases.rows()[self.release].package}=={self.release}"
         upper = f",<={self.variant.last}" if self.variant.last else ""
-        return f"otree>={self.variant.first}{upper}"
+        return f"{releases.rows()[self.variant.first].package}>={self.variant.first}{upper}"
 
 
 def named(text: str) -> Export:

@@ -42,7 +42,7 @@ class Listed:
     sha256: str
 
 
-def ask(project: str = "otree") -> list[Listed]:
+def ask(project: str) -> list[Listed]:
     """Ask the index that pip is configured for; return what it lists, the oldest first.
 
     Raises Problem where it does not answer, or not in JSON.
@@ -53,7 +53,7 @@ def ask(project: str = "otree") -> list[Listed]:
             page = json.load(answer)
     except (OSError, ValueError) as error:
         raise Problem(
-            f"the package index could not be asked for oTree's releases: {error}"
+            f"the package index could not be asked for {project}'s releases: {error}"
         ) from error
     return sorted(read(page), key=lambda listed: listed.release)
 

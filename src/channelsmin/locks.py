@@ -137,7 +137,7 @@ def requirements(release: Version, lock: Lock) -> str:
     its = releases.rows()[release]
     return (
         f"# oTree {release} on Python {lock.python}, with all that it needs.\n"
-        f"otree=={release} \\\n    --hash=sha256:{its.sha256}\n"
+        f"{its.package}=={release} \\\n    --hash=sha256:{its.sha256}\n"
         f"{lock.path.read_text(encoding='utf-8')}"
     )
 

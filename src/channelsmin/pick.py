@@ -67,7 +67,7 @@ class Pick:
         elif not self.pinned:
             yield (
                 "no file pins the release, so the next installation may bring another: write "
-                f"otree=={self.release} into requirements.txt"
+                f"{releases.rows()[self.release].package}=={self.release} into requirements.txt"
             )
         for place, python in self.own_pythons:
             if python not in self.pythons:
@@ -170,7 +170,7 @@ def pick(folder: Path, named: str | None = None) -> Pick:
     else:
         found = project.find(folder)
         release, pinned, sources = found.release, found.pinned, found.sources
-    if releases.FIRST <= release <= releases.known()[-1]:
+    if releases.known()[0] <= release <= releases.known()[-1]:
         releases.find(str(release))
     installed = ((its.place, its.python) for its in sources if its.python)
     pythons = (*project.pythons(folder), *installed)

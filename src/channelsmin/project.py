@@ -28,11 +28,7 @@ from channelsmin import notes, releases, variants
 from channelsmin.files import read_toml
 from channelsmin.problem import Problem
 
-NAME = "otree"
-OLD_NAME = "otree-core"
-"""What oTree is called on the package index, and was before 2.0."""
-
-NAMES = (NAME, OLD_NAME)
+NAMES = tuple(releases.PACKAGES)
 
 INCLUDES = re.compile(r"(?:-r|--requirement|-c|--constraint)[\s=]*(\S.*)")
 """The lines of a requirements file that name another one. A constraint tells the release too."""
@@ -109,8 +105,6 @@ def find(folder: Path) -> Found:
             "environment with oTree: name your release with --otree, such as --otree 2.3.7"
         )
     names = {its.requirement.name for its in found}
-    if names == {OLD_NAME}:
-        raise Problem(f"the project is for an oTree before 2.0, which no variant serves ({told})")
     pins = sorted({its.pin for its in found if its.pin})
     allowed = [its.requirement.specifier for its in found]
     if len(names) > 1 or not all(
@@ -121,12 +115,13 @@ def find(folder: Path) -> Found:
             "--otree X which one you use"
         )
     pinned = any(its.pin and its.python is None for its in found)
-    return Found(pins[0] if pins else _newest(allowed, told), pinned, found)
+    return Found(pins[0] if pins else _newest(names, allowed, told), pinned, found)
 
 
-def _newest(allowed: Iterable[SpecifierSet], told: str) -> Version:
+def _newest(names: set[str], allowed: Iterable[SpecifierSet], told: str) -> Version:
     """Return the newest release that all allow, if one variant serves all of these."""
-    offered = (r for r in releases.known() if not releases.rows()[r].yanked and not notes.broken(r))
+    rows = (row for row in releases.rows().values() if {row.package} == names and not row.yanked)
+    offered = (row.release for row in rows if not notes.broken(row.release))
     fitting = list(functools.reduce(operator.and_, allowed).filter(offered))
     if not fitting:
         raise Problem(f"no oTree that is known here is what the project asks for: {told}")

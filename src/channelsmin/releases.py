@@ -13,6 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from channelsmin import index, sdist
@@ -25,12 +26,19 @@ Say = Callable[[str], None]
 RELEASES = ROOT / "matrix" / "releases.toml"
 REQUIRES = ROOT / "matrix" / "requires"
 
-FIRST = Version("2.0.0b1")
-"""oTree's first release under the name `otree`; the index also holds an empty 0.0.0."""
+PACKAGES = {
+    "otree-core": SpecifierSet(">=1.4.0b1,<1.5.0b1", prereleases=True),
+    "otree": SpecifierSet(">=2.0.0b1", prereleases=True),
+}
+"""What oTree is called on the package index, and which of its releases the matrix holds.
+
+Until 2.0 it was `otree-core`. Whose betas of 1.5 are 2.0's under another name, and the last three
+of which are empty. Of `otree` the index also holds an empty 0.0.0.
+"""
 
 BANNER = """\
 #:schema ./releases.schema.json
-# Every release of the package `otree` on the package index, oldest first.
+# Every release of `otree` on the package index, and before 2.0 of `otree-core`, oldest first.
 # Generated: do not edit. `python3 run.py releases` adds what is new and never drops a line.
 """
 
@@ -51,6 +59,11 @@ class Row:
     python: str | None
     requires: str | None
     sha256: str
+
+    @property
+    def package(self) -> str:
+        """What it is called on the package index: `otree`, or before 2.0 `otree-core`."""
+        return next(name for name, held in PACKAGES.items() if self.release in held)
 
     def line(self) -> str:
         """Return the row as it stands in the file."""
@@ -156,7 +169,12 @@ def update(say: Say) -> None:
 
 
 def _listed() -> list[Listed]:
-    return [listed for listed in index.ask() if listed.release >= FIRST]
+    return [
+        listed
+        for package, held in PACKAGES.items()
+        for listed in index.ask(package)
+        if listed.release in held
+    ]
 
 
 def merge(before: Mapping[Version, Row], listed: Iterable[Listed]) -> list[Row]:
@@ -182,7 +200,7 @@ def _completed(row: Row, say: Say) -> Row:
     if row.requires:
         return row
     try:
-        facts = sdist.facts(row.release, row.sha256)
+        facts = sdist.facts(row.package, row.release, row.sha256)
     except Problem as problem:
         say(f"{row.release}: {problem}")
         return row

@@ -7,6 +7,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import filter as filter_names
 from hashlib import sha256
 from pathlib import Path
 
@@ -27,23 +28,23 @@ class Facts:
     requires: tuple[str, ...]
 
 
-def facts(release: Version, expected: str) -> Facts:
+def facts(package: str, release: Version, expected: str) -> Facts:
     """Fetch a release's source distribution and read it.
 
     `expected` is its sha256. Raises Problem where it can't be had, or is another file.
     """
     with tempfile.TemporaryDirectory(prefix="channelsmin-") as folder:
-        archive = _fetch(release, Path(folder))
+        archive = _fetch(package, release, Path(folder))
         if sha256(archive.read_bytes()).hexdigest() != expected:
             raise Problem(f"{archive.name} is not the file that the index lists: sha256")
         return read(archive)
 
 
-def _fetch(release: Version, folder: Path) -> Path:
+def _fetch(package: str, release: Version, folder: Path) -> Path:
     # pip has no way to fetch without asking the file for its metadata. So this fails where
     # setup.py refuses the Python that runs it.
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
-    wanted = ["--no-binary", "otree", f"otree=={release}"]
+    wanted = ["--no-binary", package, f"{package}=={release}"]
     answer = subprocess.run(
         [*command, str(folder), *wanted], capture_output=True, text=True, check=False
     )
@@ -56,7 +57,7 @@ def _fetch(release: Version, folder: Path) -> Path:
 def read(archive: Path) -> Facts:
     """Read a source distribution: its `setup.py`, and the requirements that setuptools wrote."""
     with tarfile.open(archive) as files:
-        setup, written = _text(files, "setup.py"), _text(files, "otree.egg-info/requires.txt")
+        setup, written = _text(files, "setup.py"), _text(files, "*.egg-info/requires.txt")
     return Facts(accepted(setup), tuple(sorted(required(written), key=str.lower)))
 
 
@@ -85,7 +86,8 @@ def required(written: str) -> Iterator[str]:
             yield f"{line}{marker}"
 
 
-def _text(files: tarfile.TarFile, name: str) -> str:
-    member = files.extractfile(f"{files.getnames()[0].partition('/')[0]}/{name}")
+def _text(files: tarfile.TarFile, pattern: str) -> str:
+    folder = files.getnames()[0].partition("/")[0]
+    member = files.extractfile(filter_names(files.getnames(), f"{folder}/{pattern}")[0])
     assert member is not None
     return member.read().decode()

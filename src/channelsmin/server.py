@@ -125,6 +125,14 @@ class Server:
         """Where it answers."""
         return f"http://127.0.0.1:{self.port}"
 
+    def prepare(self) -> None:
+        """Make the tables of its database; all that was in them is gone.
+
+        `devserver` does so by itself, which is what it is for; the other commands don't.
+        """
+        if self.command != "devserver":
+            run_otree(self.environment, self.project, "resetdb", "--noinput", extra=self.extra)
+
     def start(self) -> None:
         """Start it and wait until it answers.
 

@@ -284,9 +284,11 @@ def test_a_project_that_says_nothing_is_a_problem(folder: Path) -> None:
     assert "--otree 2.3.7" in problem(folder)
 
 
-def test_an_otree_before_2_is_named(folder: Path) -> None:
+def test_before_2_otree_has_another_name(folder: Path) -> None:
     write(folder, requirements_base="otree-core==1.4.12\n")
-    assert "an oTree before 2.0" in problem(folder)
+    assert found(folder) == ("1.4.12", True)
+    write(folder, requirements_base="otree-core>=1.4.13\n")
+    assert found(folder) == ("1.4.49", False)
 
 
 @pytest.mark.parametrize("line", ["otree=2.3.7", "otree 2.3.7", "oTree==two"])

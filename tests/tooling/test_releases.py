@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from channelsmin import files, index, releases, sdist, variants
+from channelsmin import files, index, notes, releases, sdist, variants
 from channelsmin.files import ROOT, read_toml
 from channelsmin.index import Listed
 from channelsmin.problem import Problem
@@ -28,7 +28,7 @@ def matrix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(releases, "RELEASES", tmp_path / "releases.toml")
     monkeypatch.setattr(releases, "REQUIRES", tmp_path / "requires")
     monkeypatch.setattr(releases, "rows", lambda: {OLD.release: OLD})
-    monkeypatch.setattr(index, "ask", lambda: [NEW])
+    monkeypatch.setattr(index, "ask", lambda package: [NEW])
     monkeypatch.setattr(sdist, "facts", lambda *release: Facts(">=3.10", ("a==1", "b")))
     (tmp_path / "releases.toml").touch()
     return tmp_path
@@ -50,8 +50,13 @@ def as_toml_has_it(moment: datetime) -> str:
 def test_the_rows_are_sorted_and_complete() -> None:
     rows = list(releases.rows().values())
     assert [row.release for row in rows] == sorted({row.release for row in rows})
-    assert rows[0].release == releases.FIRST
-    assert all(row.uploaded and row.python and row.requires for row in rows)
+    assert all(row.uploaded for row in rows)
+    assert all((row.python and row.requires) or notes.broken(row.release) for row in rows)
+
+
+def test_before_2_a_release_has_another_package() -> None:
+    packages = {str(row.release): row.package for row in releases.rows().values()}
+    assert (packages["1.4.49"], packages["2.0.0b1"]) == ("otree-core", "otree")
 
 
 def test_no_variant_runs_a_release_on_a_python_that_it_refuses() -> None:
@@ -63,7 +68,7 @@ def test_no_variant_runs_a_release_on_a_python_that_it_refuses() -> None:
 
 def test_what_is_required_is_kept_once_and_for_somebody() -> None:
     kept = {path.stem for path in releases.REQUIRES.iterdir()}
-    assert kept == {row.requires for row in releases.rows().values()}
+    assert kept == {row.requires for row in releases.rows().values() if row.requires}
     assert len({releases.requires(name) for name in kept}) == len(kept)
 
 
@@ -122,7 +127,7 @@ def test_what_cannot_be_read_is_unknown_and_the_release_is_added_nevertheless(
 
 def test_who_requires_the_same_shares_it(matrix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = replace(NEW, release=Version("6.0.1"))
-    monkeypatch.setattr(index, "ask", lambda: [NEW, other])
+    monkeypatch.setattr(index, "ask", lambda package: [NEW, other])
     releases.update(lambda line: None)
     assert [path.name for path in (matrix / "requires").iterdir()] == ["6.0.0.txt"]
     added = read_toml(matrix / "releases.toml")["releases"][1:]
@@ -137,7 +142,7 @@ def test_check_names_what_the_matrix_lacks(matrix: Path) -> None:
 def test_check_is_content_when_nothing_is_new(
     matrix: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index, "ask", lambda: [])
+    monkeypatch.setattr(index, "ask", lambda package: [])
     releases.check()
 
 

@@ -66,10 +66,19 @@ def test_the_default_set_is_tox_s_own() -> None:
 def test_trials_are_run_on_the_newest_of_each_era_and_recorded(
     said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = ["otree2.2.4", "otree2.5.8", "otree2.4.5", "otree3.4.0", "otree6.0.15", "lint"]
+    names = [
+        "otree1.4.49",
+        "otree2.2.4",
+        "otree2.5.8",
+        "otree2.4.5",
+        "otree3.4.0",
+        "otree6.0.15",
+        "lint",
+    ]
     monkeypatch.setattr(suite, "default_environments", lambda: names)
     suite.run_trials([], 200)
     assert [Path(record).name for record in said] == [
+        "1.4.49.jsonl",
         "2.2.4.jsonl",
         "2.5.8.jsonl",
         "3.4.0.jsonl",

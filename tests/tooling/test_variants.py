@@ -68,8 +68,14 @@ def test_neighbours_with_channels_have_the_same_files_in_the_same_places() -> No
         for variant, file in zip(ALL, consumers, strict=True)
         if file.exists()
     ]
-    assert len(trees) == 3
-    assert trees[0] == trees[1] == trees[2]
+    first, *others = trees
+    assert len(others) == 3
+    assert others[0] == others[1] == others[2]
+    # 1.4 finds a module called pages only in its last releases.
+    assert {str(path) for path in first ^ others[0]} == {
+        "channelsmin/pages.py",
+        "channelsmin/views.py",
+    }
 
 
 def test_no_release_has_two_variants_and_no_gap_is_left_but_the_known_ones() -> None:
