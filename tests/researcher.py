@@ -39,4 +39,4 @@ def advance_slowest(monitor: Page) -> None:
     """Click "Advance slowest user(s)" on a session's monitor."""
     with monitor.expect_response(re.compile("/AdvanceSession/")) as answer:
         monitor.get_by_role("button", name="Advance slowest").click()
-    assert answer.value.ok, answer.value.text()
+    assert answer.value.status < 400  # up to 1.4.12 it sends the browser back, to the monitor
