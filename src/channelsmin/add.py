@@ -24,6 +24,9 @@ Say = Callable[[str], None]
 APP = "channelsmin"
 """What the app is called in the variants, and in a project unless it is named otherwise."""
 
+OTREE_ROUTING = "otree.channels.routing"
+"""Where oTree 2.0 to 2.2 has its own list of routes."""
+
 TAKEN = {
     # Django's apps, and those that oTree brings along.
     *("admin", "auth", "channels", "contenttypes", "djhuey", "forms", "idmap", "messages"),
@@ -195,9 +198,19 @@ def _missing(folder: Path, app: str, files: dict[Path, bytes]) -> dict[Path, byt
 
 
 def _check_routing(folder: Path, own: str, app: str) -> None:
-    """Raise Problem unless the project's own CHANNEL_ROUTING leads to the app's routes.
+    """Raise Problem unless the project's own CHANNEL_ROUTING leads to the app's routes."""
+    routes = f"{app}.otree_extensions.routing"
+    if not routing_imports(folder, own) & {OTREE_ROUTING, routes}:
+        raise Problem(
+            "settings.py has a CHANNEL_ROUTING, which oTree uses instead of its own: remove it, "
+            f"or build that list on oTree's, or add to it the channel_routing of {routes}"
+        )
 
-    It does if it is built upon oTree's list, which has those of all EXTENSION_APPS in it.
+
+def routing_imports(folder: Path, own: str) -> set[str]:
+    """Return the modules that a project's own CHANNEL_ROUTING takes something from.
+
+    With oTree's own list, `OTREE_ROUTING`, come the routes of all EXTENSION_APPS.
     """
     *modules, _ = own.split(".")
     file = folder.joinpath(*modules).with_suffix(".py") if modules else folder
@@ -205,14 +218,8 @@ def _check_routing(folder: Path, own: str, app: str) -> None:
         module = cst.parse_module(file.read_bytes())
     except (OSError, cst.ParserSyntaxError, SyntaxError, UnicodeError):
         module = cst.Module([])
-    origins = {
-        cst.helpers.get_full_name_for_node(line.module)
+    return {
+        cst.helpers.get_full_name_for_node(line.module) or ""
         for line in m.findall(module, m.ImportFrom())
         if isinstance(line, cst.ImportFrom) and line.module
     }
-    routes = f"{app}.otree_extensions.routing"
-    if not origins & {"otree.channels.routing", routes}:
-        raise Problem(
-            "settings.py has a CHANNEL_ROUTING, which oTree uses instead of its own: remove it, "
-            f"or build that list on oTree's, or add to it the channel_routing of {routes}"
-        )

@@ -70,12 +70,9 @@ class Pick:
                 f"{releases.rows()[self.release].package}=={self.release} into requirements.txt"
             )
         for place, python in self.own_pythons:
-            if python not in self.pythons:
-                accepted = SpecifierSet((row and row.python) or "").contains(python)
-                how = "was not tried with" if accepted else "is refused by"
-                yield (
-                    f"Python {python} ({place}) {how} oTree {self.release}: use {_or(self.pythons)}"
-                )
+            if how := objection(python, self.release):
+                use = either(self.pythons)
+                yield f"Python {python} ({place}) {how} oTree {self.release}: use {use}"
 
     def next(self) -> list[str]:
         """Return the commands to type next: to add the app, and to export it."""
@@ -123,7 +120,7 @@ class Pick:
         if self.sources:
             yield f"The project: {', '.join(map(str, self.sources))}."
         yield self._shown()
-        yield f"Run it on Python {_or(self.pythons)}."
+        yield f"Run it on Python {either(self.pythons)}."
         yield from (f"Mind: {caveat}." for caveat in self.caveats())
         add, export = self.next()
         yield from ("Next, to put the app into your project:", f"    {add}")
@@ -140,13 +137,22 @@ class Pick:
         return f"The suite was not run on {self.release}; nearest to it, {beside}."
 
 
+def objection(python: str, release: Version) -> str | None:
+    """Return what stands between a Python and a release, in words; None if nothing does."""
+    if python in variants.pythons(release):
+        return None
+    row = releases.rows().get(release)
+    accepted = SpecifierSet((row and row.python) or "").contains(python)
+    return "was not tried with" if accepted else "is refused by"
+
+
 def _verdicts(release: Version, runs: Iterable[Run]) -> str:
     """Return what came of the runs on a release: `on 6.0.15: pass on Python 3.12 (2026-11-22)`."""
     each = (f"{run.status.value} on Python {run.python} ({run.date})" for run in runs)
     return f"on {release}: {', '.join(each)}"
 
 
-def _or(words: list[str]) -> str:
+def either(words: list[str]) -> str:
     """Return words as one says them: `3.7`, `3.7 or 3.8`, `3.7, 3.8 or 3.9`."""
     return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 

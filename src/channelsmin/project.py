@@ -44,12 +44,13 @@ class Source:
     """A place that says which oTree the project is for: a file, or an environment.
 
     What is installed in an environment is told as a pin. `python` is the environment's Python,
-    None for a file.
+    None for a file. `line` is the line of a requirements file, None elsewhere.
     """
 
     place: str
     requirement: Requirement
     python: str | None = None
+    line: int | None = None
 
     def __str__(self) -> str:
         """What it says, in words."""
@@ -60,6 +61,15 @@ class Source:
         """The only release that it allows, or None where it allows several."""
         pins = [its for its in self.requirement.specifier if its.operator == "=="]
         return next((Version(its.version) for its in pins if "*" not in its.version), None)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a requirements file that names a package, without its comment and its hashes."""
+
+    place: str
+    number: int
+    text: str
 
 
 @dataclass(frozen=True)
@@ -152,7 +162,7 @@ def pythons(folder: Path) -> Iterator[tuple[str, str]]:
             yield name, match[1]
 
 
-def _source(place: str, text: str) -> Source | None:
+def _source(place: str, text: str, line: int | None = None) -> Source | None:
     """Return what a requirement says of oTree, None if it is another package's.
 
     Raises Problem where it is meant for oTree and can't be read.
@@ -167,27 +177,36 @@ def _source(place: str, text: str) -> Source | None:
             ) from error
         return None
     requirement.name = canonicalize_name(requirement.name)
-    return Source(place, requirement) if requirement.name in NAMES else None
+    return Source(place, requirement, line=line) if requirement.name in NAMES else None
 
 
 def _from_requirements(folder: Path) -> Iterator[Source]:
+    told = (_source(line.place, line.text, line.number) for line in requirement_lines(folder))
+    yield from filter(None, told)
+
+
+def requirement_lines(folder: Path) -> Iterator[Line]:
+    """Yield the lines of a project's requirements files, and of those that they include."""
     files, seen = sorted(folder.glob("requirements*.txt")), set[Path]()
     while files:
         file = files.pop(0)
         if file.resolve() in seen or not file.is_file():
             continue
         seen.add(file.resolve())
-        for line in _lines(file):
+        for number, line in _lines(file):
             if included := INCLUDES.fullmatch(line):
                 files.append(file.parent / included[1])
-            elif source := _source(os.path.relpath(file, folder), line):
-                yield source
+            elif line:
+                yield Line(os.path.relpath(file, folder), number, line)
 
 
-def _lines(file: Path) -> Iterator[str]:
-    """Yield the lines of a requirements file, without comments and without hashes."""
-    for line in _text(file).replace("\\\n", " ").splitlines():
-        yield re.split(r"(?:^|\s)#|\s--hash", line)[0].strip()
+def _lines(file: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a requirements file, numbered, without comments and without hashes."""
+    number = 1
+    for line in re.split(r"(?<!\\)\r?\n|\r(?!\n)", _text(file)):
+        unbroken = re.sub(r"\\\r?\n", " ", line)
+        yield number, re.split(r"(?:^|\s)#|\s--hash", unbroken)[0].strip()
+        number += 1 + line.count("\n")
 
 
 def _text(file: Path) -> str:

@@ -46,7 +46,7 @@ class SettingsFile:
         self._spans = wrapper.resolve(ByteSpanPositionProvider)
         scopes = wrapper.resolve(ScopeProvider).values()
         self._scope = next((scope for scope in scopes if isinstance(scope, GlobalScope)), None)
-        self._imports_all = bool(m.findall(self.module, m.ImportStar()))
+        self.imports_all = bool(m.findall(self.module, m.ImportStar()))
         self._insertions: list[tuple[int, str]] = []
         self._by_hand: dict[str, str] = {}
 
@@ -57,7 +57,7 @@ class SettingsFile:
         """
         if self._by_hand:
             names = " and ".join(self._by_hand)
-            why = "imports * from elsewhere" if self._imports_all else f"has no plain list {names}"
+            why = "imports * from elsewhere" if self.imports_all else f"has no plain list {names}"
             what = "; ".join(self._by_hand.values())
             raise Problem(f"settings.py {why}: by hand, add {what}; then run this again")
         pieces, done = [], 0
@@ -73,9 +73,9 @@ class SettingsFile:
 
         Raises Problem if its name is another one's.
         """
-        configs = [config for config in map(_entries, self._dicts()) if "app_sequence" in config]
-        if any(app in _strings(config["app_sequence"]) for config in configs):
+        if self.plays(app):
             return
+        configs = self._configs()
         if any("name" in config and app in _strings(config["name"]) for config in configs):
             raise Problem(f"settings.py has a session config {app!r}: name your app with --app")
         entries = {
@@ -97,9 +97,7 @@ class SettingsFile:
 
     def add_extension(self, app: str) -> None:
         """Add the app to EXTENSION_APPS, unless it is there."""
-        lines = m.findall(self.module, m.SimpleStatementLine())
-        about = [line for line in lines if m.findall(line, m.Name("EXTENSION_APPS"))]
-        if any(app in _strings(line) for line in about):
+        if app in self.strings("EXTENSION_APPS"):
             return
         literal = self._literal("EXTENSION_APPS")
         if literal:
@@ -115,6 +113,33 @@ class SettingsFile:
         if not self._insert_below(block):
             self._by_hand["CHANNEL_LAYERS"] = "CHANNEL_LAYERS as in variants/otree-2.3/settings.py"
 
+    def plays(self, app: str) -> bool:
+        """Say whether a session config has the app in its sequence."""
+        return any(app in _strings(config["app_sequence"]) for config in self._configs())
+
+    def may_play(self, app: str) -> bool:
+        """Say whether a session config has the app in its sequence, or there is no telling."""
+        sequences = [config["app_sequence"] for config in self._configs()]
+        known = not self.imports_all and sequences and all(map(_strings, sequences))
+        return not known or self.plays(app)
+
+    def strings(self, name: str) -> set[str]:
+        """Return the strings in all the statements that have to do with the name."""
+        lines = m.findall(self.module, m.SimpleStatementLine())
+        about = [line for line in lines if m.findall(line, m.Name(name))]
+        return set[str]().union(*map(_strings, about))
+
+    def calls(self, name: str) -> bool:
+        """Say whether this file calls a function of this name."""
+        function = m.Name(name) | m.Attribute(attr=m.Name(name))
+        return bool(m.findall(self.module, m.Call(func=function)))
+
+    def line(self, name: str) -> int:
+        """Return the line in which the name is first given a value, or else the first."""
+        found = self._scope[name] if self._scope else ()
+        starts = [self._spans[its.node].start for its in found if hasattr(its, "node")]
+        return self._text.count(b"\n", 0, min(starts, default=0)) + 1
+
     def binds(self, name: str) -> bool:
         """Say whether this file gives the name a value."""
         return self._scope is not None and bool(self._scope[name])
@@ -124,8 +149,9 @@ class SettingsFile:
         values = [_text_of(binding.value) for binding, _ in self._bindings(name) if binding.value]
         return values[-1] if values else ""
 
-    def _dicts(self) -> list[cst.CSTNode]:
-        return list(m.findall(self.module, m.Dict() | m.Call(func=m.Name("dict"))))
+    def _configs(self) -> list[dict[str, cst.BaseExpression]]:
+        dicts = m.findall(self.module, m.Dict() | m.Call(func=m.Name("dict")))
+        return [config for config in map(_entries, dicts) if "app_sequence" in config]
 
     def _bindings(self, name: str) -> Iterator[tuple[Binding, cst.SimpleStatementLine]]:
         """Yield the statements on top level that give the name a value, each with its line."""
@@ -140,7 +166,7 @@ class SettingsFile:
 
         None where there is no telling.
         """
-        if self._imports_all or self._scope is None:
+        if self.imports_all or self._scope is None:
             return None
         bindings = [binding for binding, _ in self._bindings(name)]
         known: set[cst.CSTNode] = set()
@@ -211,7 +237,7 @@ class SettingsFile:
     def _insert_below(self, block: str) -> bool:
         """Insert a block of lines below SESSION_CONFIGS; say whether there is such a place."""
         lines = [line for _, line in self._bindings("SESSION_CONFIGS")]
-        if not lines or self._imports_all:
+        if not lines or self.imports_all:
             return False
         newline = self._text.find(b"\n", self._end(lines[-1]))
         if newline < 0:
