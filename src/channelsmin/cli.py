@@ -13,6 +13,7 @@ from channelsmin import (
     bench,
     boundaries,
     demo,
+    doctor,
     environment,
     export,
     locking,
@@ -85,6 +86,11 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--otree", metavar="RELEASE", help="the project's; found out otherwise")
     command.add_argument("--yes", action="store_true", help="write without asking")
     command.set_defaults(run=_add)
+
+    command = commands.add_parser("doctor", help="say what is wrong with a project of your own")
+    command.add_argument("folder", type=Path, nargs="?", default=Path(), help="the project; here")
+    command.add_argument("--otree", metavar="RELEASE", help="the project's; found out otherwise")
+    command.set_defaults(run=_doctor)
 
     command = commands.add_parser("test", help="test releases, each in an environment of its own")
     command.add_argument("release", nargs="*", help="such as 2.2.4; the eras set")
@@ -177,6 +183,11 @@ def _export(options: argparse.Namespace) -> None:
 
 def _add(options: argparse.Namespace) -> None:
     add.run(options.folder, options.app, options.otree, options.yes, _say)
+
+
+def _doctor(options: argparse.Namespace) -> None:
+    if not doctor.run(options.folder, options.otree, _say):
+        sys.exit(1)
 
 
 @_in_checkout
