@@ -90,6 +90,10 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("doctor", help="say what is wrong with a project of your own")
     command.add_argument("folder", type=Path, nargs="?", default=Path(), help="the project; here")
     command.add_argument("--otree", metavar="RELEASE", help="the project's; found out otherwise")
+    command.add_argument("--live", action="store_true", help="also try its sockets, in a copy")
+    command.add_argument(
+        "--environment", type=Path, metavar="DIR", help="run it in this one (with --live)"
+    )
     command.set_defaults(run=_doctor)
 
     command = commands.add_parser("test", help="test releases, each in an environment of its own")
@@ -186,7 +190,11 @@ def _add(options: argparse.Namespace) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> None:
-    if not doctor.run(options.folder, options.otree, _say):
+    if options.live:
+        healthy = doctor.run_live(options.folder, options.otree, options.environment, _say)
+    else:
+        healthy = doctor.run(options.folder, options.otree, _say)
+    if not healthy:
         sys.exit(1)
 
 

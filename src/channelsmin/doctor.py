@@ -6,9 +6,18 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from channelsmin import app_checks, app_source, case, page_checks, pick, project, project_checks
+from channelsmin import (
+    app_checks,
+    app_source,
+    case,
+    handshake,
+    page_checks,
+    pick,
+    project,
+    project_checks,
+)
 from channelsmin.app_source import App
-from channelsmin.case import Case
+from channelsmin.case import Case, Project
 from channelsmin.finding import Finding
 from channelsmin.problem import Problem
 
@@ -17,11 +26,15 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Report:
-    """What was found in a project; `release` is None if that could not be told."""
+    """What was found in a project.
+
+    `release` is None if that could not be told, `read` if the rest could then not be read.
+    """
 
     release: Version | None
     apps: tuple[str, ...]
     findings: tuple[Finding, ...]
+    read: Project | None = None
 
     def lines(self) -> Iterator[str]:
         """Yield it for a person to read."""
@@ -35,7 +48,7 @@ class Report:
         apps = ", ".join(self.apps) or "none"
         yield f"oTree {self.release}, real-time apps: {apps}: {many}."
         yield "Looked at: Python, requirements, settings.py, leftovers, Redis, and of these apps"
-        yield "the consumers, the routes, the pages and their templates. Nothing was run."
+        yield "the consumers, the routes, the pages and their templates."
 
 
 def examine(folder: Path, named: str | None = None) -> Report:
@@ -57,20 +70,39 @@ def examine(folder: Path, named: str | None = None) -> Report:
     apps, broken = app_source.read(folder)
     settings = app_source.parse(folder, Path("settings.py"))
     if isinstance(settings, Finding):
-        broken.append(settings)
-    if broken:
-        return Report(picked.release, tuple(app.name for app in apps), tuple(broken))
+        return Report(picked.release, tuple(app.name for app in apps), (settings, *broken))
     read = case.read(picked, apps)
-    findings = [finding for check in project_checks.CHECKS for finding in check(read)]
-    findings += (its for app in read.real_time for its in _of_app(app, read.case))
-    return Report(picked.release, tuple(app.name for app in read.real_time), tuple(findings))
+    findings = broken + [finding for check in project_checks.CHECKS for finding in check(read)]
+    unread = {finding.where.split("/")[0] for finding in broken}
+    readable = (app for app in read.real_time if app.name not in unread)
+    findings += (its for app in readable for its in _of_app(app, read.case))
+    names = tuple(app.name for app in read.real_time)
+    return Report(picked.release, names, tuple(findings), read)
 
 
 def run(folder: Path, named: str | None, say: Say) -> bool:
-    """Say what is wrong with a project; return whether it is healthy."""
+    """Say what is wrong with a project's files; return whether nothing is."""
     report = examine(folder, named)
     say("\n".join(report.lines()))
     return not report.findings
+
+
+def run_live(folder: Path, named: str | None, environment: Path | None, say: Say) -> bool:
+    """Do what `run` does, and then try the sockets of a copy of the project on a real server.
+
+    `environment` is the virtual environment to run it in, or None to find one, or to make it.
+    """
+    report = examine(folder, named)
+    say("\n".join(report.lines()))
+    if report.read is None:
+        raise Problem("the sockets were not tried: mend this first")
+    if not report.apps:
+        return not report.findings
+    place = handshake.find_environment(report.read, environment, say)
+    stopped = handshake.examine(report.read, place, say)
+    for finding in stopped:
+        say("\n".join(finding.lines()))
+    return not report.findings and not stopped
 
 
 def _no_release(told: list[project.Source], why: str) -> Finding:

@@ -263,7 +263,7 @@ def _leftovers(its: Project) -> Iterator[Finding]:
     made_by = old / "otree-version.txt"
     version = made_by.read_text(encoding="utf-8").strip() if made_by.is_file() else ""
     both = f"delete db.sqlite3 and {LEFTOVER}; save what you need of the data first"
-    if old.is_dir() and its.release.major >= 5:
+    if old.is_dir() and its.release.major == 5:
         yield Finding(
             f"{LEFTOVER} is left from oTree 2 or 3",
             LEFTOVER,
@@ -274,7 +274,8 @@ def _leftovers(its: Project) -> Iterator[Finding]:
         yield Finding(
             f"the database was made by oTree {version}",
             f"{LEFTOVER}/otree-version.txt:1",
-            f"the development server of {its.release} stops, and says to delete it",
+            "its tables change from release to release: from 2.5 on the development server stops "
+            "at one of another release, earlier ones go on with tables that are not theirs",
             both,
         )
     elif why := _old_database(its.folder / "db.sqlite3", its.release):

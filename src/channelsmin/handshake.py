@@ -1,0 +1,303 @@
+"""Try a project's sockets: a server, a session, its page, the socket, a click.
+
+All of it in a copy, so that nothing of the project or its database changes.
+"""
+
+import ast
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from html import unescape
+from http.cookiejar import CookieJar
+from pathlib import Path
+from subprocess import SubprocessError
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import HTTPCookieProcessor, OpenerDirector, build_opener
+
+from packaging.version import InvalidVersion
+
+from channelsmin import add, demo, environment, template_source
+from channelsmin.app_source import UNKNOWN, App, text_of
+from channelsmin.case import Project
+from channelsmin.environment import Environment
+from channelsmin.finding import Finding
+from channelsmin.problem import Problem
+from channelsmin.server import Server, free_port, run_otree
+from channelsmin.template_source import Template
+from channelsmin.websocket import Closed, WebSocket
+
+Say = Callable[[str], None]
+
+NOT_COPIED = (
+    *(".git", ".venv", "venv", "node_modules", "__pycache__", "__temp_*", "*.sqlite3*"),
+    "_static_root",
+)
+
+CONFIG = """
+
+SESSION_CONFIGS = [
+    *SESSION_CONFIGS,
+    dict(name={name!r}, display_name='', num_demo_participants={members}, app_sequence=[{app!r}]),
+]
+"""
+
+LIVE_SOCKET = re.compile(r"""id="otree-live"\s+data-socket-url="([^"]+)\"""")
+OURS = "'click' : 'ask'"
+"""What the script of this project's page has in it: it is known what to say to its server."""
+
+ERROR = re.compile(r"^\s*[\w.]*(?:Error|Exception|Warning|Problem)\b.*", re.MULTILINE)
+
+QUIET = 2
+"""Seconds that a socket has to stay open where it isn't known what to say on it."""
+
+
+class Stopped(Exception):
+    """A step did not succeed: which one, and what was said."""
+
+    def __init__(self, step: str, said: str) -> None:
+        """Remember both."""
+        super().__init__(f"{step}: {said}")
+        self.step = step
+        self.said = said
+
+
+class Untried(Exception):
+    """An app whose socket can't be tried; the message says why."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A participant on the app's first page: their browser, its address, its socket's path."""
+
+    browser: OpenerDirector
+    url: str
+    path: str
+    is_ours: bool
+
+
+def find_environment(read: Project, named: Path | None, say: Say) -> Environment:
+    """Return the environment to run the project in.
+
+    That is the one that is named, or else the project's own or the active one if it has the
+    project's release, or else the demo's, which is made if need be. Raises Problem if the one
+    that is named has no oTree.
+    """
+    if named:
+        if not Environment(named.resolve()).otree.is_file():
+            raise Problem(f"{named} has no oTree: name a virtual environment with one in it")
+        return Environment(named.resolve())
+    places = [read.folder / ".venv", read.folder / "venv"]
+    if active := os.environ.get("VIRTUAL_ENV"):
+        places.append(Path(active))
+    if command := shutil.which("otree"):
+        places.append(Path(command).parent.parent)
+    for place in map(Environment, map(Path.absolute, places)):
+        if place.otree.is_file() and _has(place, read):
+            return place
+    say(f"no environment with oTree {read.release} here: taking the one of `channelsmin demo`")
+    folder = demo.cache() / f"otree{read.release}"
+    return environment.create(read.picked.variant, read.release, folder)
+
+
+def _has(place: Environment, read: Project) -> bool:
+    try:
+        return place.release() == read.release
+    except (OSError, InvalidVersion, SubprocessError):
+        return False
+
+
+def examine(read: Project, place: Environment, say: Say) -> list[Finding]:
+    """Return at which step the sockets of each real-time app stop, if they do."""
+    findings: list[Finding] = []
+    with tempfile.TemporaryDirectory(prefix="channelsmin-") as name:
+        folder = Path(name)
+        _copy(read, folder / "project")
+        log = folder / "server.log"
+        log.touch()
+        server = _server(read, place, folder / "project", log)
+        try:
+            with _started(server):
+                for app in read.real_time:
+                    try:
+                        say(f"{app.name}: {_try(app, read, server)}")
+                    except Untried as why:
+                        say(f"{app.name}: not tried, as {why}")
+                    except Stopped as stopped:
+                        findings.append(_finding(app.name, stopped, log))
+        except Stopped as stopped:
+            findings.append(_finding("", stopped, log))
+    return findings
+
+
+def _copy(read: Project, copy: Path) -> None:
+    """Copy the project, with a session config for each app that begins with this very app."""
+    shutil.copytree(read.folder, copy, ignore=shutil.ignore_patterns(*NOT_COPIED))
+    with (copy / "settings.py").open("a", encoding="utf-8") as settings:
+        for app in read.real_time:
+            members = _group_size(app)
+            settings.write(CONFIG.format(name=_config(app), members=members, app=app.name))
+
+
+def _config(app: App) -> str:
+    return f"{app.name}_doctor"
+
+
+def _group_size(app: App) -> int:
+    """Return how many members a group has, as the app's constants say; two, if they don't."""
+    for _, node in app.nodes():
+        if isinstance(node, ast.Assign):
+            names = {target.id.lower() for target in node.targets if isinstance(target, ast.Name)}
+            size = text_of(node.value, {})
+            if "players_per_group" in names and size.isdigit():
+                return int(size)
+    return 2
+
+
+def _server(read: Project, place: Environment, copy: Path, log: Path) -> Server:
+    """Return the server, which is not started yet: one whose database is a file.
+
+    The development servers of 2.6.0b18 and later keep theirs in memory, where create_session
+    can't come to it.
+    """
+    command = read.picked.variant.rule("durable_server", read.release)["command"]
+    if command != "devserver":
+        ended = run_otree(place, copy, "resetdb", "--noinput")
+        log.write_text(ended.stdout)
+    return Server(place, copy, command, free_port(), log)
+
+
+@contextmanager
+def _started(server: Server) -> Iterator[None]:
+    try:
+        server.start()
+    except Problem as problem:
+        raise Stopped("start the server", str(problem)) from problem
+    try:
+        yield
+    finally:
+        server.kill()
+
+
+def _try(app: App, read: Project, server: Server) -> str:
+    """Go through the steps; return what was shown."""
+    size = _group_size(app)
+    links = _session(app, server, size)
+    members = [_opened(server, link) for link in links]
+    with ExitStack() as sockets:
+        opened = []
+        for member in members:
+            try:
+                opened.append(sockets.enter_context(WebSocket(server.port, member.path)))
+            except Closed as closed:
+                raise Stopped(f"connect the socket {member.path}", str(closed)) from closed
+        if not members[0].is_ours:
+            _stays_open(opened[0])
+            return f"{size} sockets opened and stayed open; what this app says on them isn't known"
+        _talk(opened)
+    for member in members:
+        _, url = _get(member.browser, member.url)
+        if urlsplit(url).path == urlsplit(member.url).path:
+            raise Stopped("follow the click", f"a member is still on {url}")
+    return f"one click moved {size} members, over their sockets"
+
+
+def _session(app: App, server: Server, size: int) -> list[str]:
+    """Make a session; return its members' start links."""
+    made = run_otree(server.environment, server.project, "create_session", _config(app), str(size))
+    code = re.search(r"session with code (\w+)", made.stdout)
+    if not code:
+        raise Stopped("make a session", _error(made.stdout))
+    page, _ = _get(build_opener(), f"{server.url}/SessionStartLinks/{code[1]}")
+    links = list(dict.fromkeys(re.findall(r"/InitializeParticipant/\w+", page)))
+    if not links:
+        raise Stopped("make a session", "its page of start links holds none; is there a password?")
+    return links[:size]
+
+
+def _opened(server: Server, link: str) -> Member:
+    browser = build_opener(HTTPCookieProcessor(CookieJar()))
+    page, url = _get(browser, server.url + link)
+    if live := LIVE_SOCKET.search(page):
+        return Member(browser, url, unescape(live[1]), OURS in page)
+    shown = [Template("", Path(), page)]
+    paths = [address.path for address in template_source.addresses(shown, {}) if address.path]
+    own = [path for path in paths if path.split("/")[1] not in add.TAKEN]
+    if not own:
+        raise Untried(f"its first page, {urlsplit(url).path}, opens no socket of its own")
+    if UNKNOWN in own[0]:
+        raise Untried("the address of its socket is only known in the browser")
+    return Member(browser, url, own[0], OURS in page)
+
+
+def _get(browser: OpenerDirector, url: str) -> tuple[str, str]:
+    """Return a page, and where it is in the end."""
+    try:
+        with browser.open(url, timeout=30) as answer:
+            return answer.read().decode(errors="replace"), answer.url
+    except HTTPError as error:
+        error.close()
+        raise Stopped(f"open the page {urlsplit(url).path}", f"status {error.code}") from error
+    except (URLError, OSError) as error:
+        raise Stopped(f"open the page {urlsplit(url).path}", str(error)) from error
+
+
+def _stays_open(opened: WebSocket) -> None:
+    try:
+        opened.hear(QUIET)
+    except Closed as closed:
+        if str(closed) != "no answer":
+            raise Stopped("keep the socket open", str(closed)) from closed
+
+
+def _talk(sockets: list[WebSocket]) -> None:
+    """Ask on each socket, click on the first, and expect the news on all."""
+    for opened in sockets:
+        if _said(opened, "ask").get("moved") is not False:
+            raise Stopped("ask", "the server says that the group has moved already")
+    first, *others = sockets
+    if _said(first, "click").get("moved") is not True:
+        raise Stopped("click", "the server does not say that the group has moved")
+    for opened in others:
+        if _heard(opened, "hear of the click").get("moved") is not True:
+            raise Stopped("hear of the click", "the server does not say that the group has moved")
+
+
+def _said(opened: WebSocket, what: str) -> dict[str, Any]:
+    try:
+        opened.say(json.dumps({"type": what, "round": "1"}))
+    except Closed as closed:
+        raise Stopped(what, str(closed)) from closed
+    return _heard(opened, what)
+
+
+def _heard(opened: WebSocket, step: str) -> dict[str, Any]:
+    try:
+        news: dict[str, Any] = json.loads(opened.hear())
+    except (Closed, ValueError) as error:
+        raise Stopped(step, str(error)) from error
+    inner: dict[str, Any] = news.get("live_method_payload", news)
+    return inner
+
+
+def _error(printed: str) -> str:
+    """Return the last error that was printed, or else the last line."""
+    errors = ERROR.findall(printed)
+    lines = printed.strip().splitlines()
+    return str(errors[-1]).strip() if errors else "".join(lines[-1:]) or "nothing"
+
+
+def _finding(app: str, stopped: Stopped, log: Path) -> Finding:
+    said = _error(log.read_text(errors="replace"))
+    return Finding(
+        f"it does not {stopped.step}",
+        app or "the server",
+        f"{stopped.said}; the server said last: {said}",
+        "mend what the message names; `channelsmin export` makes a project that works, to compare",
+    )
