@@ -8,7 +8,16 @@ from packaging.specifiers import SpecifierSet
 
 from channelsmin import variants
 from channelsmin.app_source import ROUTE_LISTS, UNKNOWN, App, Function, functions, name_of, text_of
-from channelsmin.case import CHANNELS_1, CHANNELS_2, LIVE_PAGES, Case, Check, consumers_of, evidence
+from channelsmin.case import (
+    CHANNELS_1,
+    CHANNELS_2,
+    LIVE_PAGES,
+    Case,
+    Check,
+    consumers_of,
+    evidence,
+    is_real_time,
+)
 from channelsmin.finding import Finding
 
 HELPERS = {
@@ -336,11 +345,36 @@ def _same_route(app: App, case: Case) -> Iterator[Finding]:
             )
 
 
+def _same_url(app: App, case: Case) -> Iterator[Finding]:
+    """Find a name_in_url that is another app's, as after a copy."""
+    before = case.apps[: case.apps.index(app)]
+    others = [its for its in case.apps if its in before or not is_real_time(its, case)]
+    theirs = {url: its.name for its in others for url, _ in _urls(its)}
+    for url, where in _urls(app):
+        if url in theirs:
+            yield Finding(
+                f"name_in_url is {url!r}, and so it is in {theirs[url]}",
+                where,
+                "oTree does not start with two apps of one name_in_url in its session configs",
+                f"write {app.name!r}",
+            )
+
+
+def _urls(app: App) -> list[tuple[str, str]]:
+    """Return what an app is called in addresses, with the place."""
+    lines = ((name, node) for name, node in app.nodes() if isinstance(node, ast.Assign))
+    return [
+        (text_of(line.value, {}), app.modules[name].at(line))
+        for name, line in lines
+        if "name_in_url" in map(name_of, line.targets)
+    ]
+
+
 ROUTES: tuple[Check, ...] = (_no_route, _slashes)
 """The checks without which those of the pages' addresses mean nothing."""
 
 OTHERS: tuple[Check, ...] = (
     *(_lost_imports, _helpers, _no_package, _arguments, _events, _not_awaited, _never_accepts),
-    *(_another_name, _same_route),
+    *(_another_name, _same_route, _same_url),
 )
 """The checks that stand by themselves."""

@@ -52,7 +52,14 @@ LIVE_SOCKET = re.compile(r"""id="otree-live"\s+data-socket-url="([^"]+)\"""")
 OURS = "'click' : 'ask'"
 """What the script of this project's page has in it: it is known what to say to its server."""
 
-ERROR = re.compile(r"^\s*[\w.]*(?:Error|Exception|Warning|Problem)\b.*", re.MULTILINE)
+ERROR = re.compile(
+    r"^\s*[\w.]*(?:Error|Exception)\b:?.*|(?<=<class ')[\w.]+'>: .*|.*was never awaited.*",
+    re.MULTILINE,
+)
+"""How a server says that something went wrong: as Python, as Twisted, and as asyncio does."""
+
+PATIENCE = 10
+"""Seconds that the server may take to say something."""
 
 QUIET = 2
 """Seconds that a socket has to stay open where it isn't known what to say on it."""
@@ -87,19 +94,20 @@ def find_environment(read: Project, named: Path | None, say: Say) -> Environment
 
     That is the one that is named, or else the project's own or the active one if it has the
     project's release, or else the demo's, which is made if need be. Raises Problem if the one
-    that is named has no oTree.
+    that is named has another release, or no oTree at all.
     """
     if named:
-        if not Environment(named.resolve()).otree.is_file():
-            raise Problem(f"{named} has no oTree: name a virtual environment with one in it")
-        return Environment(named.resolve())
+        place = Environment(named.absolute())
+        if not _has(place, read):
+            raise Problem(f"{named} is no virtual environment with oTree {read.release} in it")
+        return place
     places = [read.folder / ".venv", read.folder / "venv"]
     if active := os.environ.get("VIRTUAL_ENV"):
         places.append(Path(active))
     if command := shutil.which("otree"):
         places.append(Path(command).parent.parent)
     for place in map(Environment, map(Path.absolute, places)):
-        if place.otree.is_file() and _has(place, read):
+        if _has(place, read):
             return place
     say(f"no environment with oTree {read.release} here: taking the one of `channelsmin demo`")
     folder = demo.cache() / f"otree{read.release}"
@@ -108,7 +116,7 @@ def find_environment(read: Project, named: Path | None, say: Say) -> Environment
 
 def _has(place: Environment, read: Project) -> bool:
     try:
-        return place.release() == read.release
+        return place.otree.is_file() and place.release() == read.release
     except (OSError, InvalidVersion, SubprocessError):
         return False
 
@@ -213,7 +221,7 @@ def _session(app: App, server: Server, size: int) -> list[str]:
     made = run_otree(server.environment, server.project, "create_session", _config(app), str(size))
     code = re.search(r"session with code (\w+)", made.stdout)
     if not code:
-        raise Stopped("make a session", _error(made.stdout))
+        raise Stopped("make a session", _error(made.stdout) or "otree create_session made none")
     page, _ = _get(build_opener(), f"{server.url}/SessionStartLinks/{code[1]}")
     links = list(dict.fromkeys(re.findall(r"/InitializeParticipant/\w+", page)))
     if not links:
@@ -243,7 +251,9 @@ def _get(browser: OpenerDirector, url: str) -> tuple[str, str]:
             return answer.read().decode(errors="replace"), answer.url
     except HTTPError as error:
         error.close()
-        raise Stopped(f"open the page {urlsplit(url).path}", f"status {error.code}") from error
+        raise Stopped(
+            f"open the page {urlsplit(error.url).path}", f"status {error.code}"
+        ) from error
     except (URLError, OSError) as error:
         raise Stopped(f"open the page {urlsplit(url).path}", str(error)) from error
 
@@ -279,25 +289,27 @@ def _said(opened: WebSocket, what: str) -> dict[str, Any]:
 
 def _heard(opened: WebSocket, step: str) -> dict[str, Any]:
     try:
-        news: dict[str, Any] = json.loads(opened.hear())
+        news: dict[str, Any] = json.loads(opened.hear(PATIENCE))
     except (Closed, ValueError) as error:
         raise Stopped(step, str(error)) from error
-    inner: dict[str, Any] = news.get("live_method_payload", news)
+    inner = news.get("live_method_payload", news)
+    if not isinstance(inner, dict):
+        raise Stopped(step, f"the server says {json.dumps(news)}")
     return inner
 
 
 def _error(printed: str) -> str:
-    """Return the last error that was printed, or else the last line."""
+    """Return the last error that was printed, "" if there is none."""
     errors = ERROR.findall(printed)
-    lines = printed.strip().splitlines()
-    return str(errors[-1]).strip() if errors else "".join(lines[-1:]) or "nothing"
+    return str(errors[-1]).strip().replace("'>: ", ": ") if errors else ""
 
 
 def _finding(app: str, stopped: Stopped, log: Path) -> Finding:
-    said = _error(log.read_text(errors="replace"))
+    error = _error(log.read_text(errors="replace"))
+    said = f"; the server says: {error}" if error and error not in stopped.said else ""
     return Finding(
         f"it does not {stopped.step}",
         app or "the server",
-        f"{stopped.said}; the server said last: {said}",
+        f"{stopped.said}{said}",
         "mend what the message names; `channelsmin export` makes a project that works, to compare",
     )

@@ -87,8 +87,8 @@ def _not_served(app: App, case: Case) -> Iterator[Finding]:
             yield Finding(
                 f"the address of the socket needs {names}, which the page does not give it",
                 address.where,
-                "a template shows nothing for a variable that it does not have, so the socket is "
-                "asked for at an address that no route serves",
+                "the page ends in an error (oTree 2), or asks for the socket at an address that no "
+                "route serves",
                 f"return {names} from the page's vars_for_template",
             )
         elif address.path and not any(_serves(its, address.path, case) for its in case.routes):

@@ -50,7 +50,7 @@ class WebSocket:
         payload, mask = text.encode(), os.urandom(4)
         self._frame(TEXT, payload, mask)
 
-    def hear(self, seconds: float = 10) -> str:
+    def hear(self, seconds: float) -> str:
         """Return the next message; raises Closed if none comes in time, or the socket is closed."""
         self._deadline = time.monotonic() + seconds
         while True:

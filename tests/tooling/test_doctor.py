@@ -72,12 +72,13 @@ def each(*edits: Callable[[Path], object]) -> Edit:
 
 
 def copy_by_hand(folder: Path) -> None:
-    """Copy the app under another name, and change that name wherever it isn't the models'."""
+    """Copy the app under another name, and forget to change it in a query of the models."""
     shutil.copytree(folder / "channelsmin", folder / "lobby")
     (folder / "lobby/templates/channelsmin").rename(folder / "lobby/templates/lobby")
     for path in (folder / "lobby").rglob("*.*"):
-        if path.is_file() and path.name != "models.py":
-            path.write_text(path.read_text().replace("channelsmin", "lobby"))
+        if path.is_file():
+            text = path.read_text().replace("channelsmin", "lobby")
+            path.write_text(text.replace("app_name='lobby'", "app_name='channelsmin'"))
     change("settings.py", "EXTENSION_APPS = [", "EXTENSION_APPS = ['lobby', ")(folder)
     settings = (folder / "settings.py").read_text()
     sequence = "'app_sequence': ['channelsmin', 'lobby']"
@@ -197,7 +198,7 @@ FAULTS = {
     ),
     "EXTENSION_APPS without the app": Fault(
         "2.5.8",
-        change("settings.py", "EXTENSION_APPS = ['channelsmin']", "EXTENSION_APPS = ['other']"),
+        change("settings.py", "EXTENSION_APPS = ['channelsmin']", "EXTENSION_APPS = []"),
         "EXTENSION_APPS lacks channelsmin",
         "settings.py",
         "EXTENSION_APPS = ",
@@ -225,7 +226,12 @@ FAULTS = {
     ),
     "no session config": Fault(
         "6.0.15",
-        change("settings.py", "'app_sequence': ['channelsmin']", "'app_sequence': ['survey']", 2),
+        each(
+            lambda folder: add.run(folder, "survey", "6.0.15", sure=True, say=print),
+            change(
+                "settings.py", "'app_sequence': ['channelsmin']", "'app_sequence': ['survey']", 2
+            ),
+        ),
         "no session config has channelsmin",
         "settings.py",
         "SESSION_CONFIGS = ",
@@ -444,6 +450,16 @@ FAULTS = {
         "asks for participants in the app 'channelsmin', and is in 'lobby'",
         "lobby/models.py",
         "_current_app_name",
+    ),
+    "two apps of one name in addresses": Fault(
+        "6.0.15",
+        each(
+            lambda folder: add.run(folder, "lobby", "6.0.15", sure=True, say=print),
+            change("lobby/__init__.py", "name_in_url = 'lobby'", "name_in_url = 'channelsmin'"),
+        ),
+        "name_in_url is 'channelsmin'",
+        "lobby/__init__.py",
+        "name_in_url = ",
     ),
     "two apps at one address": Fault(
         "3.4.0",
