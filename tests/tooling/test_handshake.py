@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from channelsmin import doctor, export, handshake, server
+from channelsmin import doctor, export, server
+from channelsmin.doctor import handshake
 from channelsmin.problem import Problem
 
 OTREE = f"""#!{sys.executable}
@@ -127,7 +128,7 @@ def test_what_works_is_said_and_the_project_stays_as_it_is(
         ("no start", "start the server", "ImportError: planted"),
         ("no session", "make a session", "KeyError: planted"),
         ("500", "open the page /p/1/MyPage/1", "status 500; the server says: ValueError: planted"),
-        ("refuses", "connect the socket /mine/1/", "HTTP/1.1 404"),
+        ("refuses", "connect the socket /mine/1/", "HTTP 404"),
         ("closes", "ask", "the server closed it (code 1000); the server says: ValueError: planted"),
         ("null", "ask", '"otree_success": false'),
         ("tells one", "hear of the click", "no answer"),

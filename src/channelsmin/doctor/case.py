@@ -10,12 +10,13 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from channelsmin import app_source, project, template_source, variants
-from channelsmin.app_source import ROUTE_LISTS, App, Function, Page, Route, name_of
-from channelsmin.finding import Finding
+from channelsmin import project, variants
+from channelsmin.doctor import app_source, template_source
+from channelsmin.doctor.app_source import ROUTE_LISTS, App, Function, Page, Route, name_of
+from channelsmin.doctor.finding import Finding
+from channelsmin.doctor.template_source import Template
 from channelsmin.pick import Pick
 from channelsmin.settings_file import SettingsFile
-from channelsmin.template_source import Template
 
 CHANNELS_1, CHANNELS_2, LIVE_PAGES = "Channels before 1.0", "Channels 2", "live pages"
 """What real-time code is written for: oTree 2.0 to 2.2, 2.3 to 3.4, and 5 and 6."""

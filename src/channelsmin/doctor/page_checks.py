@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from packaging.version import Version
 
-from channelsmin import template_source
-from channelsmin.app_source import UNKNOWN, App, Page, Route, text_of
-from channelsmin.case import CHANNELS_1, LIVE_PAGES, Case, Check, live_method_of
-from channelsmin.finding import Finding
-from channelsmin.template_source import Address, AppContext, Template
+from channelsmin.doctor import template_source
+from channelsmin.doctor.app_source import UNKNOWN, App, Page, Route, text_of
+from channelsmin.doctor.case import CHANNELS_1, LIVE_PAGES, Case, Check, live_method_of
+from channelsmin.doctor.finding import Finding
+from channelsmin.doctor.template_source import Address, AppContext, Template
 
 SAMPLES = ("1", "abc", "a1,2", "a/b")
 """What may stand in an address where it isn't known before it runs."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from channelsmin.finding import Finding
+from channelsmin.doctor.finding import Finding
 
 UNKNOWN = "\0"
 """Stands in a text for whatever is only known when the project runs."""

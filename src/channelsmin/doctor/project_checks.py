@@ -13,16 +13,10 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from channelsmin import (
-    add,
-    app_checks,
-    notes,
-    pick,
-    project,
-    releases,
-)
-from channelsmin.case import CHANNELS_1, CHANNELS_2, LIVE_PAGES, Project
-from channelsmin.finding import Finding
+from channelsmin import add, notes, pick, project, releases
+from channelsmin.doctor import app_checks
+from channelsmin.doctor.case import CHANNELS_1, CHANNELS_2, LIVE_PAGES, Project
+from channelsmin.doctor.finding import Finding
 
 AUGMENTED_BY_HAND = SpecifierSet("<2.0.20", prereleases=True)
 """Releases whose settings.py has to call augment_settings."""

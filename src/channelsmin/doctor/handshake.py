@@ -22,16 +22,19 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPCookieProcessor, OpenerDirector, build_opener
 
 from packaging.version import InvalidVersion
+from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
-from channelsmin import add, demo, environment, template_source
-from channelsmin.app_source import UNKNOWN, App, text_of
-from channelsmin.case import Project
+from channelsmin import add, demo, environment
+from channelsmin.doctor import template_source
+from channelsmin.doctor.app_source import UNKNOWN, App, text_of
+from channelsmin.doctor.case import Project
+from channelsmin.doctor.finding import Finding
+from channelsmin.doctor.template_source import Template
 from channelsmin.environment import Environment
-from channelsmin.finding import Finding
 from channelsmin.problem import Problem
 from channelsmin.server import Server, free_port, run_otree
-from channelsmin.template_source import Template
-from channelsmin.websocket import Closed, WebSocket
 
 Say = Callable[[str], None]
 
@@ -202,9 +205,9 @@ def _try(app: App, read: Project, server: Server) -> str:
         opened = []
         for member in members:
             try:
-                opened.append(sockets.enter_context(WebSocket(server.port, member.path)))
-            except Closed as closed:
-                raise Stopped(f"connect the socket {member.path}", str(closed)) from closed
+                opened.append(sockets.enter_context(_socket(server, member.path)))
+            except (OSError, WebSocketException) as error:
+                raise Stopped(f"connect the socket {member.path}", str(error)) from error
         if not members[0].is_ours:
             _stays_open(opened[0])
             return f"{size} sockets opened and stayed open; what this app says on them isn't known"
@@ -258,15 +261,21 @@ def _get(browser: OpenerDirector, url: str) -> tuple[str, str]:
         raise Stopped(f"open the page {urlsplit(url).path}", str(error)) from error
 
 
-def _stays_open(opened: WebSocket) -> None:
+def _socket(server: Server, path: str) -> ClientConnection:
+    """Open a socket as a page of that very server does, from which some servers take none else."""
+    return connect(f"ws{server.url[len('http') :]}{path}", origin=Origin(server.url), proxy=None)
+
+
+def _stays_open(opened: ClientConnection) -> None:
     try:
-        opened.hear(QUIET)
-    except Closed as closed:
-        if str(closed) != "no answer":
-            raise Stopped("keep the socket open", str(closed)) from closed
+        opened.recv(QUIET)
+    except TimeoutError:
+        return
+    except ConnectionClosed as closed:
+        raise Stopped("keep the socket open", _how(closed)) from closed
 
 
-def _talk(sockets: list[WebSocket]) -> None:
+def _talk(sockets: list[ClientConnection]) -> None:
     """Ask on each socket, click on the first, and expect the news on all."""
     for opened in sockets:
         if _said(opened, "ask").get("moved") is not False:
@@ -279,23 +288,31 @@ def _talk(sockets: list[WebSocket]) -> None:
             raise Stopped("hear of the click", "the server does not say that the group has moved")
 
 
-def _said(opened: WebSocket, what: str) -> dict[str, Any]:
+def _said(opened: ClientConnection, what: str) -> dict[str, Any]:
     try:
-        opened.say(json.dumps({"type": what, "round": "1"}))
-    except Closed as closed:
-        raise Stopped(what, str(closed)) from closed
+        opened.send(json.dumps({"type": what, "round": "1"}))
+    except ConnectionClosed as closed:
+        raise Stopped(what, _how(closed)) from closed
     return _heard(opened, what)
 
 
-def _heard(opened: WebSocket, step: str) -> dict[str, Any]:
+def _heard(opened: ClientConnection, step: str) -> dict[str, Any]:
     try:
-        news: dict[str, Any] = json.loads(opened.hear(PATIENCE))
-    except (Closed, ValueError) as error:
+        news: dict[str, Any] = json.loads(opened.recv(PATIENCE))
+    except TimeoutError as error:
+        raise Stopped(step, f"no answer within {PATIENCE} seconds") from error
+    except ConnectionClosed as closed:
+        raise Stopped(step, _how(closed)) from closed
+    except ValueError as error:
         raise Stopped(step, str(error)) from error
     inner = news.get("live_method_payload", news)
     if not isinstance(inner, dict):
         raise Stopped(step, f"the server says {json.dumps(news)}")
     return inner
+
+
+def _how(closed: ConnectionClosed) -> str:
+    return f"the server closed it (code {closed.rcvd.code if closed.rcvd else 'none'})"
 
 
 def _error(printed: str) -> str:

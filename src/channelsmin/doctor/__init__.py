@@ -6,19 +6,18 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from channelsmin import (
+from channelsmin import pick, project
+from channelsmin.doctor import (
     app_checks,
     app_source,
     case,
     handshake,
     page_checks,
-    pick,
-    project,
     project_checks,
 )
-from channelsmin.app_source import App
-from channelsmin.case import Case, Project
-from channelsmin.finding import Finding
+from channelsmin.doctor.app_source import App
+from channelsmin.doctor.case import Case, Project
+from channelsmin.doctor.finding import Finding
 from channelsmin.problem import Problem
 
 Say = Callable[[str], None]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from channelsmin.app_source import UNKNOWN
+from channelsmin.doctor.app_source import UNKNOWN
 
 INCLUDES = re.compile(r"\{[{%]\s*(?:include|extends)\s+(['\"])([^'\"]+)\1")
 COMMENTS = re.compile(

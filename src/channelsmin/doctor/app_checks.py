@@ -7,8 +7,16 @@ from collections.abc import Iterator
 from packaging.specifiers import SpecifierSet
 
 from channelsmin import variants
-from channelsmin.app_source import ROUTE_LISTS, UNKNOWN, App, Function, functions, name_of, text_of
-from channelsmin.case import (
+from channelsmin.doctor.app_source import (
+    ROUTE_LISTS,
+    UNKNOWN,
+    App,
+    Function,
+    functions,
+    name_of,
+    text_of,
+)
+from channelsmin.doctor.case import (
     CHANNELS_1,
     CHANNELS_2,
     LIVE_PAGES,
@@ -18,7 +26,7 @@ from channelsmin.case import (
     evidence,
     is_real_time,
 )
-from channelsmin.finding import Finding
+from channelsmin.doctor.finding import Finding
 
 HELPERS = {
     ("otree.common_internal", ""): "<2.4.20b1",
