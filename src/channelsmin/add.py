@@ -25,7 +25,7 @@ APP = "channelsmin"
 """What the app is called in the variants, and in a project unless it is named otherwise."""
 
 OTREE_ROUTING = "otree.channels.routing"
-"""Where oTree 2.0 to 2.2 has its own list of routes."""
+"""Where oTree 1.4 to 2.2 has its own list of routes."""
 
 TAKEN = {
     # Django's apps, and those that oTree brings along.

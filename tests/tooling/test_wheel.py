@@ -78,6 +78,14 @@ def test_pick_works_without_the_repository(channelsmin: Channelsmin, tmp_path: P
     assert "The suite on 6.0.15: " in ended.stdout
 
 
+def test_doctor_works_without_the_repository(channelsmin: Channelsmin, tmp_path: Path) -> None:
+    export.write(export.named("3.4.0"), tmp_path / "project")
+    ended = channelsmin("doctor", tmp_path / "project")
+    assert ended.stderr == ""
+    assert ended.returncode == 0
+    assert "real-time apps: channelsmin: nothing found." in ended.stdout
+
+
 @pytest.mark.parametrize(
     "command",
     ["test", "trials", "soak", "bench", "plot", "boundaries", "table", "sweep", "releases", "lock"],

@@ -193,7 +193,7 @@ def _slashes(app: App, case: Case) -> Iterator[Finding]:
             yield Finding(
                 f"the route {begins}: {route.pattern}",
                 route.where,
-                "oTree 2.0 to 2.2 compare it with an address that begins with one, 2.3 to 3.4 with "
+                "oTree 1.4 to 2.2 compare it with an address that begins with one, 2.3 to 3.4 with "
                 "one without: it is never the same",
                 "take the slash away" if start == "/" else "write one after the ^",
             )

@@ -19,7 +19,7 @@ from channelsmin.pick import Pick
 from channelsmin.settings_file import SettingsFile
 
 CHANNELS_1, CHANNELS_2, LIVE_PAGES = "Channels before 1.0", "Channels 2", "live pages"
-"""What real-time code is written for: oTree 2.0 to 2.2, 2.3 to 3.4, and 5 and 6."""
+"""What real-time code is written for: oTree 1.4 to 2.2, 2.3 to 3.4, and 5 and 6."""
 
 
 WRITTEN_FOR = {

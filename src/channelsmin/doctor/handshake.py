@@ -178,10 +178,9 @@ def _server(read: Project, place: Environment, copy: Path, log: Path) -> Server:
     can't come to it.
     """
     command = read.picked.variant.rule("durable_server", read.release)["command"]
-    if command != "devserver":
-        ended = run_otree(place, copy, "resetdb", "--noinput")
-        log.write_text(ended.stdout)
-    return Server(place, copy, command, free_port(), log)
+    server = Server(place, copy, command, free_port(), log)
+    server.prepare()
+    return server
 
 
 @contextmanager
@@ -205,9 +204,10 @@ def _try(app: App, read: Project, server: Server) -> str:
         opened = []
         for member in members:
             try:
-                opened.append(sockets.enter_context(_socket(server, member.path)))
+                opened.append(_socket(server, member.path))
             except (OSError, WebSocketException) as error:
                 raise Stopped(f"connect the socket {member.path}", str(error)) from error
+            sockets.callback(opened[-1].close)
         if not members[0].is_ours:
             _stays_open(opened[0])
             return f"{size} sockets opened and stayed open; what this app says on them isn't known"

@@ -46,7 +46,7 @@ def _bad_release(its: Project) -> Iterator[Finding]:
 
 
 def _place_of_otree(its: Project) -> str:
-    places = [wanted.where for wanted in its.wanted if wanted.name == project.NAME]
+    places = [wanted.where for wanted in its.wanted if wanted.name in project.NAMES]
     return next(iter([*places, *(source.place for source in its.picked.sources)]), "settings.py")
 
 
@@ -117,7 +117,7 @@ def _drivers(its: Project) -> Iterator[Finding]:
 
 
 def _held_back(its: Project) -> Iterator[Finding]:
-    if not any(one.name == project.NAME for one in its.wanted):
+    if not any(one.name in project.NAMES for one in its.wanted):
         return
     for hold in map(Requirement, notes.held_back(its.release)):
         own = [one.specifier for one in its.wanted if one.name == canonicalize_name(hold.name)]
@@ -138,8 +138,9 @@ def _routes_unread(its: Project) -> Iterator[Finding]:
     own, foreign = its.settings.string("CHANNEL_ROUTING"), _foreign(its)
     replaced = its.case.scheme == CHANNELS_1 and its.settings.binds("CHANNEL_ROUTING")
     taken = add.routing_imports(its.folder, own) if replaced and own else set()
+    by_name = its.picked.variant.rules("extension_apps", its.release)
     for app in its.real_time:
-        extends = app.name in its.settings.strings("EXTENSION_APPS")
+        extends = not by_name or app.name in its.settings.strings("EXTENSION_APPS")
         leads = any(one.split(".")[0] == app.name for one in (*taken, own))
         if not app.routes() or app.name in foreign or (replaced and leads):
             continue
@@ -147,7 +148,7 @@ def _routes_unread(its: Project) -> Iterator[Finding]:
             yield Finding(
                 f"CHANNEL_ROUTING does not lead to the routes of {app.name}",
                 f"settings.py:{its.settings.line('CHANNEL_ROUTING')}",
-                "oTree 2.0 to 2.2 use this list instead of their own, so nobody answers on the "
+                "oTree 1.4 to 2.2 use this list instead of their own, so nobody answers on the "
                 "app's socket",
                 f"remove it, or build that list on oTree's, or add {app.name}'s channel_routing",
             )
@@ -198,7 +199,7 @@ def _not_augmented(its: Project) -> Iterator[Finding]:
         yield Finding(
             "settings.py does not call augment_settings",
             "settings.py",
-            "oTree 2.0.0 to 2.0.18 do not start without; later ones do it by themselves",
+            "oTree up to 2.0.18 does not start without; later ones do it by themselves",
             "write `import otree.settings`, and as the last line "
             "`otree.settings.augment_settings(globals())`",
         )
