@@ -173,6 +173,7 @@ def server(
     request: pytest.FixtureRequest,
     environment: Environment,
     export: Export,
+    release: Version,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
     """The development server, on the project just as it was exported.
@@ -184,7 +185,7 @@ def server(
     exporting.write(export, folder / "project")
     if request.config.getoption("--variant"):
         edit([folder / "project" / "channelsmin" / "__init__.py"], r"sys\.exit\(", "str(")
-    command = export.variant.rule("development_server", export.release)["command"]
+    command = export.variant.rule("development_server", release)["command"]
     server = Server(environment, folder / "project", command, free_port(), folder / "server.log")
     server.prepare()
     with server:
