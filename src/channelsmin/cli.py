@@ -22,6 +22,7 @@ from channelsmin import (
     pick,
     releases,
     results,
+    scaffold,
     suite,
     table,
     variants,
@@ -143,6 +144,12 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("lock", help="lock the environments that are not, or not rightly")
     command.add_argument("--check", action="store_true", help="only say which, without the index")
     command.set_defaults(run=_lock)
+
+    command = commands.add_parser("scaffold", help="begin a new variant, as a copy of another one")
+    command.add_argument("first", help="the first release that it is to serve, such as 1.4.0b1")
+    command.add_argument("--last", help="the last one; else it serves whatever comes")
+    command.add_argument("--like", required=True, metavar="VARIANT", help="such as otree-2.0")
+    command.set_defaults(run=_scaffold)
 
     command = commands.add_parser("rebuild", help="make the environment a release is tested in")
     command.add_argument("release", help="such as 2.1.35")
@@ -270,6 +277,11 @@ def _lock(options: argparse.Namespace) -> None:
         locks.check()
     else:
         locking.update(_say)
+
+
+@_in_checkout
+def _scaffold(options: argparse.Namespace) -> None:
+    scaffold.run(options.like, options.first, options.last, _say)
 
 
 def _rebuild(options: argparse.Namespace) -> None:
