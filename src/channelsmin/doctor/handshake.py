@@ -204,10 +204,9 @@ def _try(app: App, read: Project, server: Server) -> str:
         opened = []
         for member in members:
             try:
-                opened.append(_socket(server, member.path))
+                opened.append(sockets.enter_context(_socket(server, member.path)))
             except (OSError, WebSocketException) as error:
                 raise Stopped(f"connect the socket {member.path}", str(error)) from error
-            sockets.callback(opened[-1].close)
         if not members[0].is_ours:
             _stays_open(opened[0])
             return f"{size} sockets opened and stayed open; what this app says on them isn't known"
@@ -261,9 +260,18 @@ def _get(browser: OpenerDirector, url: str) -> tuple[str, str]:
         raise Stopped(f"open the page {urlsplit(url).path}", str(error)) from error
 
 
-def _socket(server: Server, path: str) -> ClientConnection:
-    """Open a socket as a page of that very server does, from which some servers take none else."""
-    return connect(f"ws{server.url[len('http') :]}{path}", origin=Origin(server.url), proxy=None)
+@contextmanager
+def _socket(server: Server, path: str) -> Iterator[ClientConnection]:
+    """Open a socket as a page of that very server does, from which some servers take none else.
+
+    It is closed in good order whatever happens: the server's last error is to be one of its own.
+    """
+    url = f"ws{server.url[len('http') :]}{path}"
+    with connect(url, origin=Origin(server.url), proxy=None) as opened:
+        try:
+            yield opened
+        finally:
+            opened.close()
 
 
 def _stays_open(opened: ClientConnection) -> None:
