@@ -17,7 +17,7 @@ from websockets.typing import Origin
 
 from channelsmin import browser as browsers
 from channelsmin import export as exporting
-from channelsmin import releases
+from channelsmin import releases, variants
 from channelsmin.environment import Environment
 from channelsmin.export import Export
 from channelsmin.problem import Problem
@@ -176,7 +176,7 @@ def server(
     release: Version,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
-    """The development server, on the project just as it was exported.
+    """The release's development server, on the project just as it was exported.
 
     Only where a variant is named is its own check of the release passed over: else it would stop
     beyond its range, whether it works there or not.
@@ -185,7 +185,7 @@ def server(
     exporting.write(export, folder / "project")
     if request.config.getoption("--variant"):
         edit([folder / "project" / "channelsmin" / "__init__.py"], r"sys\.exit\(", "str(")
-    command = export.variant.rule("development_server", release)["command"]
+    command = variants.serving(release).rule("development_server", release)["command"]
     server = Server(environment, folder / "project", command, free_port(), folder / "server.log")
     server.prepare()
     with server:
