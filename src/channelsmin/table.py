@@ -5,7 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from channelsmin import boundaries, clauses, matrix, performance, reliability, site, variants
+from channelsmin import (
+    boundaries,
+    clauses,
+    matrix,
+    migrating,
+    performance,
+    reliability,
+    site,
+    variants,
+)
 from channelsmin.files import ROOT
 from channelsmin.problem import Problem
 
@@ -56,6 +65,7 @@ BLOCKS = (
     Block(performance.DOCUMENT, "times", performance.time_rows),
     Block(performance.DOCUMENT, "costs", performance.use_rows),
     Block(performance.DOCUMENT, "circumstances", performance.circumstance_rows),
+    *(Block(migrating.DOCUMENT, name, rows) for name, rows in migrating.blocks().items()),
 )
 
 

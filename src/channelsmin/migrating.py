@@ -1,0 +1,33 @@
+"""The generated parts of docs/migrating.md: how neighbouring variants differ."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from channelsmin import diffs
+from channelsmin.files import ROOT
+from channelsmin.variants import VARIANTS
+
+DOCUMENT = ROOT / "docs" / "migrating.md"
+
+SHOWN = {
+    ("otree-1.4", "otree-2.0"): ("channelsmin/models.py", "settings.py"),
+    ("otree-2.0", "otree-2.3"): (
+        "channelsmin/otree_extensions/routing.py",
+        "channelsmin/consumers.py",
+        "settings.py",
+    ),
+    ("otree-2.3", "otree-2.6"): ("settings.py",),
+}
+"""Which files of which neighbours the document shows. 5.0 has other files than 2.6."""
+
+
+def blocks() -> dict[str, Callable[[], str]]:
+    """Return how each of the document's blocks is made, by its name: `2.0 to 2.3, settings.py`."""
+    return {
+        f"{old.removeprefix('otree-')} to {new.removeprefix('otree-')}, {Path(file).name}": partial(
+            diffs.block, VARIANTS / old / file, VARIANTS / new / file
+        )
+        for (old, new), files in SHOWN.items()
+        for file in files
+    }
