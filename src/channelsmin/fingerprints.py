@@ -31,24 +31,27 @@ def of(variant: Variant, release: Version, python: str) -> dict[str, str]:
 
 @functools.cache
 def of_suite() -> str:
-    """Return the fingerprint of the contract suite; the tooling's own tests are no part of it."""
+    """Return the fingerprint of the contract suite.
+
+    The tooling's own tests are no part of it, nor are those of the worked examples.
+    """
     suite = ROOT / "tests"
-    return _of_folders(suite, leaving_out=suite / "tooling")
+    return _of_folders(suite, leaving_out=(suite / "tooling", suite / "examples"))
 
 
 def of_variant(variant: Variant) -> str:
     """Return the fingerprint of all that an export of the variant is made from, but its README."""
     return _of_folders(
-        variant.folder, export.SHARED_TEMPLATES, leaving_out=variant.folder / "README.md"
+        variant.folder, export.SHARED_TEMPLATES, leaving_out=(variant.folder / "README.md",)
     )
 
 
 @functools.cache
-def _of_folders(*folders: Path, leaving_out: Path | None = None) -> str:
+def _of_folders(*folders: Path, leaving_out: tuple[Path, ...]) -> str:
     parts: list[bytes] = []
     for folder in folders:
         for file in sorted(folder.rglob("*")):
-            ignored = "__pycache__" in file.parts or leaving_out in (file, *file.parents)
+            ignored = "__pycache__" in file.parts or {file, *file.parents} & {*leaving_out}
             if file.is_file() and not ignored:
                 parts += [str(file.relative_to(folder)).encode(), file.read_bytes()]
     return _digits(parts)

@@ -34,7 +34,7 @@ HOPELESS = 15
 """So many failed tests end a run: on a server that never answers each takes a minute."""
 
 
-SUITE = ("tests", "--ignore", "tests/tooling")
+SUITE = ("tests", "--ignore", "tests/tooling", "--ignore", "tests/examples")
 """What pytest is to run, as in tox.ini."""
 
 

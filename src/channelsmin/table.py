@@ -8,6 +8,7 @@ from pathlib import Path
 from channelsmin import (
     boundaries,
     clauses,
+    examples,
     matrix,
     migrating,
     performance,
@@ -66,6 +67,7 @@ BLOCKS = (
     Block(performance.DOCUMENT, "costs", performance.use_rows),
     Block(performance.DOCUMENT, "circumstances", performance.circumstance_rows),
     *(Block(migrating.DOCUMENT, name, rows) for name, rows in migrating.blocks().items()),
+    *(Block(examples.DOCUMENT, name, rows) for name, rows in examples.blocks().items()),
 )
 
 

@@ -1,0 +1,68 @@
+import sys
+
+import otree
+
+# On an oTree that this variant does not serve: stop here and name the variant that does.
+LINE = [int(number) for number in otree.__version__.split('.')[:2]]
+if LINE < [5, 0]:
+    better = max(line for line in ([1, 4], [2, 0], [2, 3], [2, 6], [5, 0]) if line <= LINE)
+    sys.exit(
+        'channelsmin: found oTree {}, but this variant serves oTree 5.0.0a27 and later. '
+        'Take variants/otree-{}.{} instead.'.format(otree.__version__, *better)
+    )
+
+from otree.api import BaseConstants, BaseGroup, BasePlayer, BaseSubsession, Page, models
+from otree.database import db
+
+
+class Constants(BaseConstants):
+    name_in_url = 'channelsmin'
+    players_per_group = 3
+    num_rounds = 2
+
+
+class Subsession(BaseSubsession):
+    pass
+
+
+class Group(BaseGroup):
+    pass
+
+
+class Player(BasePlayer):
+    clicks = models.IntegerField(initial=0, min=0, max=1000)
+
+
+def total(group):
+    """Return how often the members have clicked, all together."""
+    return sum(player.clicks for player in group.get_players())
+
+
+class MyPage(Page):
+    form_model = 'player'
+    form_fields = ['clicks']
+
+    @staticmethod
+    def live_method(player, message):
+        """Return the answer to a page's message, for the whole group (0) or for this member."""
+        this_round = str(player.round_number)
+        if not isinstance(message, dict) or message.get('round') != this_round:
+            return None
+        times = message.get('clicks')
+        if type(times) is not int or not 0 <= times <= 1000:
+            return None
+        # A message may come twice, or be overtaken by the next one.
+        is_news = times > player.clicks
+        if is_news:
+            player.clicks = times
+            # Commit, then tell: oTree itself commits only after it has told the group.
+            db.commit()
+        receiver = 0 if is_news else player.id_in_group
+        return {receiver: {'round': this_round, 'total': total(player.group)}}
+
+
+class Results(Page):
+    pass
+
+
+page_sequence = [MyPage, Results]

@@ -1,0 +1,75 @@
+import json
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from .models import Player
+
+# Written once: the route (otree_extensions/routing.py) and the page (pages.py) both use it.
+SOCKET_PATH = 'channelsmin/{}/'
+
+
+class MyPageConsumer(AsyncWebsocketConsumer):
+    async def connect(self):
+        self.code = self.scope['url_route']['kwargs']['participant_code']
+        player = await database_sync_to_async(Player.on_my_page)(self.code)
+        if player is None or not same_origin(self.scope['headers']):
+            await self.close()
+            return
+        # Subscribe, then read the state: the page asks for it once it is connected.
+        self.group_name = 'channelsmin-{}'.format(player.group_id)
+        await self.channel_layer.group_add(self.group_name, self.channel_name)
+        await self.accept()
+
+    async def receive(self, text_data=None, bytes_data=None):
+        # First, so that a flood of garbage costs no query.
+        message = read(text_data)
+        if message is None:
+            return
+        text, moves_group = await database_sync_to_async(answer)(self.code, message)
+        # Commit, then tell: the click is in the database by now.
+        if moves_group:
+            await self.channel_layer.group_send(self.group_name, {'type': 'news', 'text': text})
+        elif text:
+            await self.send(text)
+
+    async def news(self, event):
+        await self.send(event['text'])
+
+    async def disconnect(self, close_code):
+        if hasattr(self, 'group_name'):
+            await self.channel_layer.group_discard(self.group_name, self.channel_name)
+
+
+def same_origin(headers):
+    """Say whether a page of this very site opened the socket, or something that is no browser."""
+    headers = dict(headers)
+    return headers.get(b'origin', b'').split(b'//')[-1] in (b'', headers.get(b'host'))
+
+
+def answer(participant_code, message):
+    """Return the answer to a page's message, and whether the whole group is to get it.
+
+    The participant's code alone says who this is. A message from an earlier page or
+    round, or anything else that is not one of the two valid messages, gets no answer.
+    """
+    player = Player.on_my_page(participant_code)
+    if player is None:
+        return None, False
+    this_round = str(player.round_number)
+    if message == {'type': 'take', 'round': this_round}:
+        is_news = player.group.take(player)
+    elif message == {'type': 'ask', 'round': this_round}:
+        is_news = False
+    else:
+        return None, False
+    # To all if it is news. To this member alone if not: somebody else was faster.
+    return json.dumps({'round': this_round, 'taken_by': player.group.holder()}), is_news
+
+
+def read(text):
+    """Return what the JSON text says, or None: for binary, overlong or broken messages."""
+    try:
+        return json.loads(text) if text and len(text) < 100 else None
+    except ValueError:
+        return None

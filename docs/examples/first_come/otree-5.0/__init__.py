@@ -1,0 +1,71 @@
+import sys
+
+import otree
+
+# On an oTree that this variant does not serve: stop here and name the variant that does.
+LINE = [int(number) for number in otree.__version__.split('.')[:2]]
+if LINE < [5, 0]:
+    better = max(line for line in ([1, 4], [2, 0], [2, 3], [2, 6], [5, 0]) if line <= LINE)
+    sys.exit(
+        'channelsmin: found oTree {}, but this variant serves oTree 5.0.0a27 and later. '
+        'Take variants/otree-{}.{} instead.'.format(otree.__version__, *better)
+    )
+
+from otree.api import BaseConstants, BaseGroup, BasePlayer, BaseSubsession, Page, models
+from otree.database import db
+
+
+class Constants(BaseConstants):
+    name_in_url = 'channelsmin'
+    players_per_group = 3
+    num_rounds = 1
+
+
+class Subsession(BaseSubsession):
+    pass
+
+
+class Group(BaseGroup):
+    taken_by = models.IntegerField(initial=0, doc='id_in_group of the member who has it')
+
+
+class Player(BasePlayer):
+    pass
+
+
+def take(player):
+    """Give it to this member, if nobody has it; say whether that was so.
+
+    oTree serves one request or message at a time, so that of two simultaneous clicks one wins.
+    """
+    group = player.group
+    if group.taken_by:
+        return False
+    group.taken_by = player.id_in_group
+    return True
+
+
+class MyPage(Page):
+    @staticmethod
+    def live_method(player, message):
+        """Return the answer to a page's message, for the whole group (0) or for this member."""
+        this_round = str(player.round_number)
+        if message == {'type': 'take', 'round': this_round}:
+            is_news = take(player)
+        elif message == {'type': 'ask', 'round': this_round}:
+            is_news = False
+        else:
+            return None
+        if is_news:
+            # Commit, then tell: oTree itself commits only after it has told the group.
+            db.commit()
+        # To all if it is news. To this member alone if not: somebody else was faster.
+        receiver = 0 if is_news else player.id_in_group
+        return {receiver: {'round': this_round, 'taken_by': player.group.taken_by}}
+
+
+class Results(Page):
+    pass
+
+
+page_sequence = [MyPage, Results]

@@ -1,0 +1,67 @@
+"""The worked examples of docs/adapting.md, run with the suite's fixtures.
+
+A module `test_counter.py` tests the example `counter`.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+from playwright.sync_api import BrowserContext, Page
+
+from channelsmin import examples, variants
+from channelsmin.environment import Environment
+from channelsmin.export import Export
+from channelsmin.server import Server, free_port
+from participants import Session
+
+Join = Callable[[int], list["Player"]]
+
+
+class Player:
+    """A member in a browser, and the address of their page's socket."""
+
+    def __init__(self, context: BrowserContext, session: Session, place: int) -> None:
+        """Follow the start link of the participant at `place` (from 1)."""
+        self.socket_url = ""
+        self.page = context.new_page()
+        self.page.on(
+            "websocket",
+            lambda socket: socket.on("framesent", lambda frame: self._note(socket.url, frame)),
+        )
+        self.page.goto(session.url + session.links[place - 1])
+
+    def _note(self, url: str, frame: str | bytes) -> None:
+        if '"round"' in str(frame):
+            self.socket_url = url
+
+
+@pytest.fixture(scope="module")
+def server(
+    request: pytest.FixtureRequest,
+    environment: Environment,
+    export: Export,
+    release: Version,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Server]:
+    """The development server, on a project with the module's example."""
+    folder = tmp_path_factory.mktemp("example")
+    name = Path(str(request.module.__file__)).stem.removeprefix("test_")
+    examples.write(name, export, folder / "project")
+    command = variants.serving(release).rule("development_server", release)["command"]
+    server = Server(environment, folder / "project", command, free_port(), folder / "server.log")
+    server.prepare()
+    with server:
+        yield server
+
+
+@pytest.fixture
+def join(server: Server, researcher: Page, new_context: Callable[..., BrowserContext]) -> Join:
+    """Return a function that lets so many members of a new group come."""
+
+    def join(count: int) -> list[Player]:
+        session, context = Session(researcher, server.url, "channelsmin"), new_context()
+        return [Player(context, session, place) for place in range(1, count + 1)]
+
+    return join

@@ -1,0 +1,58 @@
+"""A chat line that all share."""
+
+import json
+
+from playwright.sync_api import expect
+
+from conftest import Connect
+
+from .conftest import Join, Player
+
+
+def say(player: Player, text: str) -> None:
+    player.page.get_by_label("Your line").fill(text)
+    player.page.get_by_role("button", name="Say it").click()
+
+
+def expect_lines(player: Player, *lines: str) -> None:
+    expect(player.page.locator("#lines li")).to_have_text(list(lines), timeout=15_000)
+
+
+def test_all_read_what_each_says_as_text_and_who_has_left(join: Join) -> None:
+    players = join(2)
+    say(players[0], "hello")
+    for player in players:
+        expect_lines(player, "Member 1: hello")
+    say(players[1], "<b>you \"2-1\" 'ü'")
+    said = ("Member 1: hello", "Member 2: <b>you \"2-1\" 'ü'")
+    for player in players:
+        expect_lines(player, *said)
+    # Who comes later reads it, too.
+    players[1].page.reload()
+    expect_lines(players[1], *said)
+    players[0].page.locator(".otree-btn-next").click()
+    expect_lines(players[1], *said, "Member 1: (has left)")
+
+
+def test_a_line_is_said_once_and_what_is_no_line_is_not(join: Join, connect: Connect) -> None:
+    players = join(2)
+    say(players[0], "first")
+    expect_lines(players[1], "Member 1: first")
+    socket = connect(players[1].socket_url)
+    socket.say(json.dumps({"round": "1", "nth": 1, "text": "second"}))
+    said = ("Member 1: first", "Member 2: second")
+    expect_lines(players[0], *said)
+    for message in (
+        {"round": "1", "nth": 1, "text": "again"},
+        {"round": "1", "nth": 2, "text": ""},
+        {"round": "1", "nth": 3, "text": "x" * 201},
+        {"round": "1", "nth": "4", "text": "no number"},
+        {"round": "1", "nth": 5, "text": ["no text"]},
+        {"round": "2", "nth": 6, "text": "another round"},
+    ):
+        socket.say(json.dumps(message))
+        socket.say(json.dumps({"round": "1"}))
+        assert socket.hear()["lines"][-1]["text"] == "second", message
+    socket.say(json.dumps({"round": "1", "nth": 7, "text": "last"}))
+    for player in players:
+        expect_lines(player, *said, "Member 2: last")

@@ -1,0 +1,55 @@
+"""A counter that all see."""
+
+import json
+
+from playwright.sync_api import expect
+
+from conftest import Connect
+
+from .conftest import Join, Player
+
+
+def expect_total(players: list[Player], total: int) -> None:
+    for player in players:
+        expect(player.page.locator("#total")).to_have_text(str(total), timeout=15_000)
+
+
+def click(player: Player) -> None:
+    player.page.get_by_role("button", name="One more").click()
+
+
+def test_all_see_the_sum_of_all_clicks_each_round_its_own(join: Join) -> None:
+    players = join(3)
+    expect_total(players, 0)
+    click(players[0])
+    click(players[0])
+    click(players[1])
+    expect_total(players, 3)
+    # A page that is loaded again goes on where it was.
+    players[0].page.reload()
+    click(players[0])
+    expect_total(players, 4)
+    for player in players:
+        player.page.locator(".otree-btn-next").click()
+        player.page.locator(".otree-btn-next").click()
+    expect_total(players, 0)
+    click(players[2])
+    expect_total(players, 1)
+
+
+def test_a_message_that_comes_twice_or_late_or_is_nonsense_counts_nothing(
+    join: Join, connect: Connect
+) -> None:
+    players = join(2)
+    expect_total(players, 0)
+    click(players[0])
+    expect_total(players, 1)
+    socket = connect(players[0].socket_url)
+    nonsense = [{"round": "1", "clicks": its} for its in (True, "7", 1.5, -1, 10**6, None, [7], 0)]
+    for message in (*nonsense, {"round": "2", "clicks": 9}, [], {}):
+        socket.say(json.dumps(message))
+        # No news: what is answered, is answered to this socket alone.
+        socket.say(json.dumps({"round": "1", "clicks": 1}))
+        assert socket.hear()["total"] == 1, message
+    socket.say(json.dumps({"round": "1", "clicks": 3}))
+    expect_total(players, 3)
