@@ -3,6 +3,7 @@
 A module `test_counter.py` tests the example `counter`.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,23 +15,39 @@ from channelsmin import examples, variants
 from channelsmin.environment import Environment
 from channelsmin.export import Export
 from channelsmin.server import Server, free_port
-from participants import Session
+from participants import Network, Session
 
-Join = Callable[[int], list["Player"]]
+Join = Callable[..., list["Player"]]
 
 
 class Player:
     """A member in a browser, and the address of their page's socket."""
 
-    def __init__(self, context: BrowserContext, session: Session, place: int) -> None:
+    def __init__(
+        self, context: BrowserContext, session: Session, place: int, network: Network | None
+    ) -> None:
         """Follow the start link of the participant at `place` (from 1)."""
         self.socket_url = ""
+        self._network = network
         self.page = context.new_page()
         self.page.on(
             "websocket",
             lambda socket: socket.on("framesent", lambda frame: self._note(socket.url, frame)),
         )
         self.page.goto(session.url + session.links[place - 1])
+
+    @property
+    def network(self) -> Network:
+        """What lies between the browser and the server, if the test has asked for it."""
+        assert self._network
+        return self._network
+
+    def wait_until_it_asks(self) -> None:
+        """Wait until the page has said something on its socket."""
+        deadline = time.monotonic() + 15
+        while not self.socket_url:
+            assert time.monotonic() < deadline, "the page says nothing"
+            self.page.evaluate("1")  # lets what the browser tells come in
 
     def _note(self, url: str, frame: str | bytes) -> None:
         if '"round"' in str(frame):
@@ -60,8 +77,13 @@ def server(
 def join(server: Server, researcher: Page, new_context: Callable[..., BrowserContext]) -> Join:
     """Return a function that lets so many members of a new group come."""
 
-    def join(count: int) -> list[Player]:
-        session, context = Session(researcher, server.url, "channelsmin"), new_context()
-        return [Player(context, session, place) for place in range(1, count + 1)]
+    def join(count: int, behind_networks: bool = False) -> list[Player]:
+        session = Session(researcher, server.url, "channelsmin")
+        players = []
+        for place in range(1, count + 1):
+            context = new_context()
+            network = Network(context) if behind_networks else None
+            players.append(Player(context, session, place, network))
+        return players
 
     return join

@@ -6,6 +6,7 @@ import re
 from playwright.sync_api import expect
 
 from conftest import Connect
+from participants import Socket
 
 from .conftest import Join, Player
 
@@ -14,9 +15,13 @@ def expect_holder(player: Player, words: str) -> None:
     expect(player.page.locator("#holder")).to_have_text(words, timeout=15_000)
 
 
+def take(player: Player) -> None:
+    player.page.get_by_role("button").filter(has_text="I take it").click()
+
+
 def test_one_gets_it_and_all_are_told_who(join: Join) -> None:
     players = join(2)
-    players[1].page.get_by_role("button").filter(has_text="I take it").click()
+    take(players[1])
     expect_holder(players[1], "You have it.")
     expect_holder(players[0], "Member 2 has it.")
     # Who comes later is told, too.
@@ -26,26 +31,48 @@ def test_one_gets_it_and_all_are_told_who(join: Join) -> None:
     expect(players[0].page.get_by_text("Member 2 has the cake.")).to_be_visible()
 
 
-def test_of_simultaneous_clicks_one_wins_and_the_others_are_told_so(
-    join: Join, connect: Connect
-) -> None:
+def test_of_simultaneous_clicks_one_wins(join: Join, connect: Connect) -> None:
     players = join(3)
     for player in players:
-        player.page.wait_for_function("document.getElementById('take') !== null")
-        expect_holder(player, "Nobody has it yet.")
-    sockets = [connect(_url(player)) for player in players]
+        player.wait_until_it_asks()
+    sockets = [connect(player.socket_url) for player in players]
     for socket in sockets:
-        socket.say(json.dumps({"type": "take", "round": "1"}))
-    answers = {socket.hear()["taken_by"] for socket in sockets}
-    assert len(answers) == 1
-    (winner,) = answers
-    assert winner in (1, 2, 3)
+        socket.say(json.dumps({"take": True, "round": "1"}))
+    (winner,) = {holder(socket) for socket in sockets}
     for player in players:
         expect(player.page.locator("#holder")).to_have_text(
             re.compile(f"^(You have it|Member {winner} has it)"), timeout=15_000
         )
 
 
-def _url(player: Player) -> str:
-    player.page.wait_for_function("document.getElementById('take') !== null")
-    return player.socket_url
+def test_who_is_too_late_is_told_so(join: Join) -> None:
+    quick, late = join(2, behind_networks=True)
+    expect_holder(late, "Nobody has it yet.")
+    late.network.swallows = True
+    take(quick)
+    expect_holder(quick, "You have it.")
+    take(late)
+    expect_holder(late, "Nobody has it yet.")
+    late.network.swallows = False
+    expect_holder(late, "Too late: member 1 has it.")
+
+
+def test_who_is_too_late_is_answered_alone(join: Join, connect: Connect) -> None:
+    late, bystander = join(2)
+    sockets = []
+    for player in (late, bystander):
+        player.wait_until_it_asks()
+        player.page.goto("about:blank")
+        sockets.append(connect(player.socket_url))
+    sockets[1].say(json.dumps({"take": True, "round": "1"}))
+    assert holder(sockets[1]) == 2
+    sockets[0].say(json.dumps({"take": True, "round": "1"}))
+    assert holder(sockets[0]) == 2
+    assert sockets[1].heard_by_now() == []
+
+
+def holder(socket: Socket) -> int:
+    """Return who has it, as soon as the socket hears of somebody."""
+    while not (its := socket.hear()["taken_by"]):
+        pass
+    return int(its)

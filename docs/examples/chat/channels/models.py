@@ -28,10 +28,10 @@ class Group(BaseGroup):
         unsaid = Group.objects.filter(id=self.id).exclude(lines__contains=json.dumps(key))
         return unsaid.update(lines=Concat('lines', Value(line)))
 
-    def last_lines(self):
-        """Return the last twenty lines that were said by now."""
+    def said(self):
+        """Return the lines that were said by now."""
         lines = Group.objects.values_list('lines', flat=True).get(id=self.id)
-        return [json.loads(line) for line in lines.split('\n')[-21:-1]]
+        return [json.loads(line) for line in lines.splitlines()]
 
 
 class Player(BasePlayer):

@@ -60,8 +60,9 @@ def answer(participant_code, message):
 
 
 def news_of(group):
-    """Return what the page is to show: the last lines."""
-    return json.dumps({'round': str(group.round_number), 'lines': group.last_lines()})
+    """Return what the page is to show: how much was said, and the last hundred lines of it."""
+    said = group.said()
+    return json.dumps({'round': str(group.round_number), 'count': len(said), 'lines': said[-100:]})
 
 
 def tell(group):
@@ -72,6 +73,6 @@ def tell(group):
 def read(text):
     """Return what the JSON text says, or None: for binary, overlong or broken messages."""
     try:
-        return json.loads(text) if text and len(text) < 500 else None
+        return json.loads(text) if text and len(text) < 1500 else None
     except ValueError:
         return None

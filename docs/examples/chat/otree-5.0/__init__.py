@@ -49,9 +49,10 @@ def say(player, nth, text):
     return True
 
 
-def last_lines(group):
-    """Return the last twenty lines that were said."""
-    return [json.loads(line) for line in group.lines.split('\n')[-21:-1]]
+def news_of(group):
+    """Return what the page is to show: how much was said, and the last hundred lines of it."""
+    said = [json.loads(line) for line in group.lines.splitlines()]
+    return {'round': str(group.round_number), 'count': len(said), 'lines': said[-100:]}
 
 
 class MyPage(Page):
@@ -69,7 +70,7 @@ class MyPage(Page):
             # Commit, then tell: oTree itself commits only after it has told the group.
             db.commit()
         receiver = 0 if is_news else player.id_in_group
-        return {receiver: {'round': this_round, 'lines': last_lines(player.group)}}
+        return {receiver: news_of(player.group)}
 
     @staticmethod
     def before_next_page(player, timeout_happened):

@@ -50,9 +50,9 @@ def answer(participant_code, message):
     if player is None:
         return None, False
     this_round = str(player.round_number)
-    if message == {'type': 'take', 'round': this_round}:
+    if message == {'take': True, 'round': this_round}:
         is_news = player.group.take(player)
-    elif message == {'type': 'ask', 'round': this_round}:
+    elif message == {'take': False, 'round': this_round}:
         is_news = False
     else:
         return None, False

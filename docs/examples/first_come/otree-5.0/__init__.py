@@ -50,9 +50,9 @@ class MyPage(Page):
     def live_method(player, message):
         """Return the answer to a page's message, for the whole group (0) or for this member."""
         this_round = str(player.round_number)
-        if message == {'type': 'take', 'round': this_round}:
+        if message == {'take': True, 'round': this_round}:
             is_news = take(player)
-        elif message == {'type': 'ask', 'round': this_round}:
+        elif message == {'take': False, 'round': this_round}:
             is_news = False
         else:
             return None
