@@ -94,6 +94,7 @@ def use_rows() -> str:
             for event, words in EVENTS.items():
                 events.append(f"| {release} | {title} | {words} | {_use(counts[event])} |")
             memory = counts["kilobytes_per_idle_connection"]
+            most = max((m for m, its in result["times"].items() if name in its), key=int)
             seconds = result["times"][most][name]["cpu_seconds_per_1000_clicks"]
             sizes.append(
                 f"| {release} | {title} | {memory:.0f} kB | {seconds:.1f} s ({most} members) |"
@@ -155,17 +156,14 @@ def plot(file: Path = PLOT) -> None:
         1, len(results), figsize=(3.2 * len(results), 3.6), sharey=True, squeeze=False
     )
     for axis, (release, result) in zip(axes[0], results.items(), strict=True):
-        sizes = [int(members) for members in result["times"]]
         for number, (name, title) in enumerate(SUBJECTS.items()):
-            measured = [summary.get(name) for summary in result["times"].values()]
-            if all(measured):
-                middle, slow = (
-                    [summary["last"][key] for summary in measured] for key in ("p50", "p99")
-                )
-                axis.loglog(sizes, middle, "o-", color=f"C{number}", label=title)
-                axis.loglog(sizes, slow, ":", color=f"C{number}")
+            last = {int(m): its[name]["last"] for m, its in result["times"].items() if name in its}
+            if last:
+                middle, slow = ([its[key] for its in last.values()] for key in ("p50", "p99"))
+                axis.loglog([*last], middle, "o-", color=f"C{number}", label=title)
+                axis.loglog([*last], slow, ":", color=f"C{number}")
         axis.set_title(f"oTree {release}\n{variants.serving(release).name}")
-        axis.set_xticks(sizes)
+        axis.set_xticks([int(members) for members in result["times"]])
         axis.xaxis.set_major_formatter(ScalarFormatter())
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.set_xlabel("members")
