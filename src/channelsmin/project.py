@@ -28,7 +28,8 @@ from channelsmin import notes, releases, variants
 from channelsmin.files import read_toml
 from channelsmin.problem import Problem
 
-NAMES = tuple(releases.PACKAGES)
+NAMES = ("otree", "otree-core")
+"""What oTree may be called, the name that decides first: 2.x brings an empty `otree-core`."""
 
 INCLUDES = re.compile(r"(?:-r|--requirement|-c|--constraint)[\s=]*(\S.*)")
 """The lines of a requirements file that name another one. A constraint tells the release too."""

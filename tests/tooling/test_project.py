@@ -27,14 +27,16 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def environment(folder: Path, installed: str) -> Path:
+def environment(folder: Path, *installed: str) -> Path:
     """Make an environment in which this is installed, as pip would note it."""
     venv.create(folder, symlinks=True)
     (site,) = folder.glob("lib/python*/site-packages")
-    name, _, version = installed.partition("==")
-    noted = site / f"{name.replace('-', '_')}-{version}.dist-info"
-    noted.mkdir()
-    (noted / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    for pin in installed:
+        name, _, version = pin.partition("==")
+        noted = site / f"{name.replace('-', '_')}-{version}.dist-info"
+        noted.mkdir()
+        text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        (noted / "METADATA").write_text(text)
     (site / "otree.py").write_text("raise SystemExit('oTree was imported')")
     return folder
 
@@ -282,6 +284,11 @@ def test_a_project_that_says_nothing_is_a_problem(folder: Path) -> None:
     write(folder, requirements="numpy\n")
     assert problem(folder).startswith(f"nothing in {folder} says which oTree it is for")
     assert "--otree 2.3.7" in problem(folder)
+
+
+def test_the_empty_package_of_the_old_name_beside_otree_says_nothing(folder: Path) -> None:
+    environment(folder / ".venv", "otree-core==0.0.0b1", "otree==2.2.4")
+    assert found(folder) == ("2.2.4", False)
 
 
 def test_before_2_otree_has_another_name(folder: Path) -> None:
