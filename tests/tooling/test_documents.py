@@ -204,8 +204,8 @@ class Desk:
         assert command in documents.all_commands()
         return ["bash", "-c", command]
 
-    def type_in(self, command: str, answer: str = "") -> str:
-        """Type it in, and an answer if it asks; return what it printed. It must go well."""
+    def type_in(self, command: str, answer: str = "", status: int = 0) -> str:
+        """Type it in, and an answer if it asks; return what it printed. It ends with `status`."""
         keyboard, terminal = pty.openpty()
         try:
             os.write(keyboard, answer.encode())
@@ -223,7 +223,7 @@ class Desk:
         finally:
             os.close(keyboard)
             os.close(terminal)
-        assert ended.returncode == 0, ended.stdout
+        assert ended.returncode == status, ended.stdout
         return ended.stdout
 
     def put(self, name: str, script: str) -> None:
@@ -268,6 +268,8 @@ def test_a_project_is_looked_at_and_added_to_and_examined(desk: Desk, own: Path)
     assert (own / "channelsmin" / "consumers.py").is_file()
     found = desk.type_in("python3 run.py doctor ../my_project")
     assert "real-time apps: channelsmin, lobby: nothing found" in found
+    found = desk.type_in("python3 run.py doctor ../my_project --otree 5.11.5", status=1)
+    assert "lobby is made for oTree 2.0.0b1 to 2.2.4" in found
 
 
 def test_a_project_is_exported(desk: Desk, tmp_path: Path) -> None:
