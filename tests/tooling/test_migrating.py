@@ -9,7 +9,7 @@ from channelsmin import diffs, migrating
 from channelsmin.problem import Problem
 from channelsmin.variants import VARIANTS
 
-CELL = re.compile(r"`([\w/.]+)`: (.+)")
+CELL = re.compile(r"\[`([\w/.]+)`\]\(\S+\): (.+)")
 
 
 def places() -> list[tuple[str, str, str]]:
