@@ -47,7 +47,7 @@ def of_variant(variant: Variant) -> str:
 
 
 @functools.cache
-def _of_folders(*folders: Path, leaving_out: tuple[Path, ...]) -> str:
+def _of_folders(*folders: Path, leaving_out: tuple[Path, ...] = ()) -> str:
     parts: list[bytes] = []
     for folder in folders:
         for file in sorted(folder.rglob("*")):
