@@ -197,6 +197,7 @@ class Desk:
             "PATH": os.pathsep.join([*map(str, scripts), kept.get("PATH", os.defpath)]),
             "PYTHONPATH": os.pathsep.join(map(str, (self.modules, self.clone / "src"))),
             "PYTHONUNBUFFERED": "1",
+            "UV_SYSTEM_CERTS": "1",  # the machine's own certificates, as pip has them
         }
 
     def shell(self, command: str) -> list[str]:
