@@ -33,6 +33,16 @@ def test_the_two_that_share_a_consumer_have_the_same() -> None:
     assert of[0] == of[1]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_each_checks_the_release_as_the_variant_does(name: str) -> None:
+    live_page = Path("otree-5.0", "channelsmin", "__init__.py")
+    its, the_variants = (
+        file.read_text().partition("\n    )\n")[0]
+        for file in (examples.EXAMPLES / name / "otree-5.0" / "__init__.py", VARIANTS / live_page)
+    )
+    assert its == the_variants
+
+
 def test_each_has_its_test() -> None:
     tests = Path(__file__).parents[1] / "examples"
     assert {path.stem.removeprefix("test_") for path in tests.glob("test_*.py")} == {*NAMES}
