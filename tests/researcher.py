@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import Counter
 
 from playwright.sync_api import Page
 
@@ -20,10 +21,14 @@ def exported(researcher: Page, url: str) -> dict[tuple[str, int], dict[str, str]
     with researcher.expect_download() as download:
         row.get_by_role("link", name=re.compile("^(CSV|Plain)$")).first.click()
     text = download.value.path().read_text(encoding="utf-8-sig")
-    return {
-        (row["participant.code"], int(row["subsession.round_number"])): row
-        for row in csv.DictReader(io.StringIO(text))
-    }
+    rows = dict[tuple[str, int], dict[str, str]]()
+    rows_of = Counter[str]()
+    for record in csv.DictReader(io.StringIO(text)):
+        code = record["participant.code"]
+        rows_of[code] += 1
+        # The last betas of 6.0.0 to 6.0.8 leave the round out; the rows come in its order.
+        rows[code, int(record.get("subsession.round_number", rows_of[code]))] = record
+    return rows
 
 
 def open_monitor(researcher: Page, session: Session) -> None:
