@@ -85,5 +85,6 @@ def _requirements(export: Export) -> list[str]:
 
 def _held_back(export: Export) -> tuple[str, ...]:
     """Return what must not get newer, for the release, or the one that pip takes of the range."""
-    served = [r for r in releases.known() if export.variant.serves(r) and not r.is_prerelease]
-    return notes.held_back(export.release or served[-1])
+    served = filter(export.variant.serves, releases.known())
+    newest = max(served, key=lambda release: (not release.is_prerelease, release))
+    return notes.held_back(export.release or newest)

@@ -32,7 +32,7 @@ def test_a_cell_says_what_was_shown_of_a_clause_in_an_era(
     save("2.3.33", partly)
     save("2.4.5", PASSED)
     save("3.4.0", {**partly, "passed": 0})
-    assert row("A1") == ["", "passes", "in part (1)", "impossible (2)", ""]
+    assert row("A1") == ["", "passes", "in part (1)", "impossible (2)", "", ""]
     text = clauses.rows()
     assert "1. **A1**, 2.3.33: it cannot (`test_a1_x`)" in text
     assert "2. **A1**, `otree-2.6`: it cannot (`test_a1_x`)" in text

@@ -44,7 +44,7 @@ def test_all_of_them_name_it(folder: Path) -> None:
     scaffold.run("otree-2.6", "4.1.0", "4.1.9", lambda line: None)
     lines = "([2, 0], [2, 3], [2, 6], [4, 1], [5, 0])"
     checks = [check_of(path) for path in folder.iterdir()]
-    assert len(checks) == 5
+    assert len(checks) == 6
     assert all(lines in text for text in checks)
 
 

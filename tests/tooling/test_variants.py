@@ -78,15 +78,14 @@ def test_neighbours_with_channels_have_the_same_files_in_the_same_places() -> No
     }
 
 
-def test_no_release_has_two_variants_and_no_gap_is_left_but_the_known_ones() -> None:
+def test_no_release_has_two_variants_and_no_gap_is_left_but_the_known_one() -> None:
     unserved = []
     for release in releases.known():
         serving = [variant.name for variant in ALL if variant.serves(release)]
         assert len(serving) <= 1, (release, serving)
         if not serving:
             unserved.append(str(release))
-    assert unserved[0] == "2.3.0b1"  # can't be installed: it asks for an unpublished Twisted
-    assert all(text.startswith(("5.0.0a", "5.0.0b")) for text in unserved[1:])
+    assert unserved == ["2.3.0b1"]  # can't be installed: it asks for an unpublished Twisted
 
 
 @each_variant
@@ -101,5 +100,4 @@ def test_the_message_at_the_gate_tells_the_range_of_variant_toml(variant: Varian
     gate = (variant.folder / "channelsmin" / "__init__.py").read_text()
     assert f"serves oTree {variant.range}. " in gate
     for other in ALL:
-        line = ", ".join(other.name.removeprefix("otree-").split("."))
-        assert f"[{line}]" in gate
+        assert f"[{other.first.major}, {other.first.minor}]" in gate

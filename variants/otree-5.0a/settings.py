@@ -1,0 +1,35 @@
+from os import environ
+
+# First, so that an oTree that this variant does not serve stops there, with a clear message.
+import channelsmin  # noqa: F401
+
+SESSION_CONFIGS = [
+    {
+        'name': 'channelsmin',
+        'display_name': 'One button moves the whole group',
+        'num_demo_participants': 3,
+        'app_sequence': ['channelsmin'],
+    },
+    {
+        'name': 'channelsmin_groups',
+        'display_name': 'One button, two groups of three',
+        'num_demo_participants': 6,
+        'app_sequence': ['channelsmin'],
+    },
+]
+
+SESSION_CONFIG_DEFAULTS = {
+    'real_world_currency_per_point': 1.00,
+    'participation_fee': 0.00,
+    'doc': '',
+}
+
+LANGUAGE_CODE = 'en'
+REAL_WORLD_CURRENCY_CODE = 'USD'
+USE_POINTS = True
+ROOMS = []
+ADMIN_USERNAME = 'admin'
+ADMIN_PASSWORD = environ.get('OTREE_ADMIN_PASSWORD')
+DEMO_PAGE_INTRO_HTML = ''
+SECRET_KEY = environ.get('OTREE_SECRET_KEY', 'replace me before you put this online')
+INSTALLED_APPS = ['otree']
