@@ -82,8 +82,11 @@ def load_all() -> dict[Version, tuple[Run, ...]]:
 
 
 def save(release: Version, run: Run) -> None:
-    """Add a run to its release's file, in the place of an earlier one on the same Python."""
-    runs = {its.python: its for its in load(release)} | {run.python: run}
+    """Add a run to its release's file, in the place of an earlier one on the same Python.
+
+    That there was no variant to run is forgotten.
+    """
+    runs = {its.python: its for its in load(release) if its.python} | {run.python: run}
     rows = [asdict(runs[python]) for python in sorted(runs, key=lambda its: Version(its or "0"))]
     text = json.dumps({"release": str(release), "runs": rows}, indent=1)
     write(RESULTS / f"{release}.json", f"{text}\n")

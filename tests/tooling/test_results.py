@@ -55,6 +55,12 @@ def test_each_python_keeps_its_own_last_result(folder: Path) -> None:
     assert results.load(RELEASE) == (RUN, replace(RUN, python="3.10"))
 
 
+def test_that_no_variant_served_it_is_forgotten_once_one_does(folder: Path) -> None:
+    results.save(RELEASE, replace(RUN, python="", status=Status.NOT_RUN))
+    results.save(RELEASE, RUN)
+    assert results.load(RELEASE) == (RUN,)
+
+
 @pytest.mark.parametrize(
     ("status", "explained", "wrong"),
     [
