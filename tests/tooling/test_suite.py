@@ -72,6 +72,7 @@ def test_trials_are_run_on_the_newest_of_each_era_and_recorded(
         "otree2.5.8",
         "otree2.4.5",
         "otree3.4.0",
+        "otree5.0.0a26",
         "otree6.0.15",
         "lint",
     ]
@@ -82,6 +83,7 @@ def test_trials_are_run_on_the_newest_of_each_era_and_recorded(
         "2.2.4.jsonl",
         "2.5.8.jsonl",
         "3.4.0.jsonl",
+        "5.0.0a26.jsonl",
         "6.0.15.jsonl",
     ]
 
