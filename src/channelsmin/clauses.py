@@ -66,16 +66,17 @@ def _cell(
     shown = {release: tests for release, tests in served.items() if tests != Shown(0, 0, {})}
     if not shown:
         return "passes" if clause in of_the_tooling() else ""
-    if broken := [release for release, tests in shown.items() if tests.failed]:
-        return f"fails on {releases.span(broken, list(shown))}"
+    broken = [release for release, tests in shown.items() if tests.failed]
+    failure = f"fails on {releases.span(broken, list(shown))}"
+    if len(broken) == len(shown):
+        return failure
     marks = [
         _number(f"**{clause}**, {_where(its, era, list(shown))}: {why} (`{test}`)", notes)
         for (test, why), its in _impossible(shown).items()
     ]
-    if not marks:
-        return "passes"
     verdict = "in part" if any(tests.passed for tests in shown.values()) else "impossible"
-    return " ".join([verdict, *(f"({mark})" for mark in marks)])
+    whole = " ".join([verdict, *(f"({mark})" for mark in marks)]) if marks else "passes"
+    return f"{whole}, but {failure}" if broken else whole
 
 
 def _impossible(shown: Mapping[Version, Shown]) -> dict[tuple[str, str], list[Version]]:

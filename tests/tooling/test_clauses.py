@@ -38,6 +38,8 @@ def test_a_cell_says_what_was_shown_of_a_clause_in_an_era(
     assert "2. **A1**, `otree-2.6`: it cannot (`test_a1_x`)" in text
     save("2.0.0", {**PASSED, "failed": 1}, python="3.6")
     assert row("A1")[1] == "fails on 2.0.0"
+    save("2.4.5", {**PASSED, "failed": 1})
+    assert row("A1")[2] == "in part (1), but fails on 2.4.5"
 
 
 def test_no_clause_of_the_contract_is_without_a_result() -> None:
