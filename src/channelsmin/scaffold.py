@@ -61,11 +61,12 @@ def _line(release: Version) -> tuple[int, int]:
 
 def _set_range(made: Variant) -> None:
     facts = made.folder / "variant.toml"
-    text = re.sub(
-        r"^(first|last) = .*\n", "", facts.read_text(encoding="utf-8"), flags=re.MULTILINE
-    )
+    # A table may have a `first` of its own, so look no further than to where the tables begin.
+    head, *tables = re.split(r"^(?=\[)", facts.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    head = re.sub(r"^(first|last) = .*\n", "", head, flags=re.MULTILINE)
     last = f'last = "{made.last}"\n' if made.last else ""
-    write(facts, text.replace("\n\n", f'\n\nfirst = "{made.first}"\n{last}', 1))
+    head = head.replace("\n\n", f'\n\nfirst = "{made.first}"\n{last}', 1)
+    write(facts, head + "".join(tables))
     major, minor = _line(made.first)
     bounds = f"if LINE < [{major}, {minor}]:"
     if made.last:

@@ -30,7 +30,8 @@ def test_its_check_is_the_one_that_the_variant_has(folder: Path) -> None:
     assert check_of(folder / "otree-1.4") == check_of(missing)
     made = variants.load(folder / "otree-1.4")
     assert made.range == "1.4.0b1 to 1.4.49"
-    assert made.facts["taps"] == variants.load(folder / "otree-2.0").facts["taps"]
+    model = variants.load(folder / "otree-2.0")
+    assert {**made.facts, "first": "", "last": ""} == {**model.facts, "first": "", "last": ""}
 
 
 def test_one_without_an_end_is_like_the_last_one(folder: Path) -> None:
