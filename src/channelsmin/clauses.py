@@ -67,7 +67,7 @@ def _cell(
     if not shown:
         return "passes" if clause in of_the_tooling() else ""
     broken = [release for release, tests in shown.items() if tests.failed]
-    failure = f"fails on {releases.span(broken, list(shown))}"
+    failure = f"fails on {releases.span(broken, list(shown))}" if broken else ""
     if len(broken) == len(shown):
         return failure
     marks = [
@@ -76,7 +76,7 @@ def _cell(
     ]
     verdict = "in part" if any(tests.passed for tests in shown.values()) else "impossible"
     whole = " ".join([verdict, *(f"({mark})" for mark in marks)]) if marks else "passes"
-    return f"{whole}, but {failure}" if broken else whole
+    return ", but ".join(filter(None, [whole, failure]))
 
 
 def _impossible(shown: Mapping[Version, Shown]) -> dict[tuple[str, str], list[Version]]:
