@@ -78,6 +78,12 @@ def test_neighbours_with_channels_have_the_same_files_in_the_same_places() -> No
     }
 
 
+def test_the_variants_of_live_pages_open_their_socket_alike() -> None:
+    copies = list(variants.VARIANTS.glob("*/channelsmin/templates/channelsmin/socket.html"))
+    assert len(copies) == 2
+    assert len({copy.read_text() for copy in copies}) == 1
+
+
 def test_no_release_has_two_variants_and_no_gap_is_left_but_the_known_one() -> None:
     unserved = []
     for release in releases.known():
