@@ -23,8 +23,8 @@ MOVED_BY = re.compile(r"Member \d of your group")
 
 
 WORDS = """() => {
-    // oTree 6 puts what it knows for debugging around the title, in brackets.
-    const texts = [document.title.replace(/\\[.*?\\]/g, '').trim()];
+    // oTree 6 puts what it knows for debugging around the title, in brackets; 6.0.6 forgot some.
+    const texts = [document.title.replace(/\\[.*?\\]|^\\w{4}\\/P\\d+ /g, '').trim()];
     const content = document.querySelector('.otree-content, ._otree-content');
     const walker = document.createTreeWalker(content, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
