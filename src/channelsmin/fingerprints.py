@@ -1,6 +1,7 @@
 """What a release was tested with: a few digits for each part, which change when its files do."""
 
 import functools
+import json
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
@@ -23,7 +24,7 @@ def of(variant: Variant, release: Version, python: str) -> dict[str, str]:
     """
     lock = locks.find(release, python)
     return {
-        "variant": of_variant(variant),
+        "variant": of_variant(variant, release),
         "suite": of_suite(),
         **({"lock": _digits([locks.requirements(release, lock).encode()])} if lock else {}),
     }
@@ -39,11 +40,16 @@ def of_suite() -> str:
     return _of_folders(suite, leaving_out=(suite / "tooling", suite / "examples"))
 
 
-def of_variant(variant: Variant) -> str:
-    """Return the fingerprint of all that an export of the variant is made from, but its README."""
-    return _of_folders(
-        variant.folder, export.SHARED_TEMPLATES, leaving_out=(variant.folder / "README.md",)
-    )
+def of_variant(variant: Variant, release: Version) -> str:
+    """Return the fingerprint of all that an export of the variant is made from, but its README.
+
+    Of its `variant.toml`, only what holds for this release: a fact that is found out about
+    another one makes no result old. Which Pythons there are to try is no fact about a run.
+    """
+    apart = (variant.folder / "README.md", variant.folder / "variant.toml")
+    files = _of_folders(variant.folder, export.SHARED_TEMPLATES, leaving_out=apart)
+    facts = {name: fact for name, fact in variant.facts_for(release).items() if name != "python"}
+    return _digits([files.encode(), json.dumps(facts, sort_keys=True).encode()])
 
 
 @functools.cache

@@ -55,6 +55,25 @@ class Variant:
             if SpecifierSet(table.get("releases", "")).contains(release, prereleases=True)
         ]
 
+    def facts_for(self, release: Version) -> dict[str, Any]:
+        """Return the facts, of the `[[name]]` tables only those whose `releases` hold `release`.
+
+        What the tables say of their own `releases` is left out.
+        """
+        return {
+            name: [
+                {key: value for key, value in table.items() if key != "releases"}
+                for table in self.rules(name, release)
+            ]
+            if _is_tables(fact)
+            else fact
+            for name, fact in self.facts.items()
+        }
+
+
+def _is_tables(fact: object) -> bool:
+    return isinstance(fact, list) and all(isinstance(entry, dict) for entry in fact)
+
 
 def load(folder: Path) -> Variant:
     """Read one variant's own description."""

@@ -1,6 +1,7 @@
 """The sweep: what it runs in which order, what it passes over, and what an end leaves behind."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,19 @@ def test_a_fingerprint_is_of_every_file_and_its_name(tmp_path: Path) -> None:
     others = {fingerprint(a="x", b="z"), fingerprint(a="x", c="y"), fingerprint(a="xy", b="")}
     assert first not in others
     assert len(others) == 3
+
+
+def test_a_fingerprint_is_of_the_facts_for_its_release() -> None:
+    variant, release = variants.serving(Version("6.0.15")), Version("6.0.15")
+    before = fingerprints.of_variant(variant, release)
+
+    def with_deviation(releases: str) -> str:
+        found = {"clause": "P3", "test": "test_p3", "releases": releases}
+        facts = {**variant.facts, "deviation": [*variant.facts["deviation"], found]}
+        return fingerprints.of_variant(replace(variant, facts=facts), release)
+
+    assert with_deviation("==6.0.6") == before
+    assert with_deviation(">=6.0.6") != before
+    assert with_deviation(">=6.0.6") == with_deviation("")
+    pythons = replace(variant, facts={**variant.facts, "python": [{"use": ["3.14"]}]})
+    assert fingerprints.of_variant(pythons, release) == before
