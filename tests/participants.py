@@ -23,12 +23,14 @@ MOVED_BY = re.compile(r"Member \d of your group")
 
 
 WORDS = """() => {
+    // On some betas of 6.0.0 the line on who made the server stands within the content.
+    const OTREES = 'script, noscript, .otree-btn-next, .powered-by-otree';
     // oTree 6 puts what it knows for debugging around the title, in brackets; 6.0.6 forgot some.
     const texts = [document.title.replace(/\\[.*?\\]|^\\w{4}\\/P\\d+ /g, '').trim()];
     const content = document.querySelector('.otree-content, ._otree-content');
     const walker = document.createTreeWalker(content, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
-        if (!walker.currentNode.parentElement.closest('script, noscript, .otree-btn-next'))
+        if (!walker.currentNode.parentElement.closest(OTREES))
             texts.push(walker.currentNode.textContent.trim());
     }
     return texts.filter(text => text);
