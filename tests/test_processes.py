@@ -55,8 +55,9 @@ def production(
         "PYTHONPATH": str(beside),
         "PATH": os.pathsep.join([str(beside / "bin"), environment.variables()["PATH"]]),
     }
-    made = run_otree(environment, project, "resetdb", "--noinput", extra=extra)
-    assert made.returncode == 0, made.stdout
+    for step in [*rule.get("before_resetdb", ()), "resetdb --noinput"]:
+        ended = run_otree(environment, project, *step.split(), extra=extra)
+        assert ended.returncode == 0, ended.stdout
     log = folder / "server.log"
     with Server(environment, project, rule["first"], free_port(), log, extra) as running:
         yield running
