@@ -23,7 +23,7 @@ class Group(BaseGroup):
 
         One conditional UPDATE, so that of two simultaneous clicks one wins.
         """
-        return not self.moved_by and Group.objects.filter(id=self.id, moved_by=0).update(
+        return not self.moved_by and type(self).objects.filter(id=self.id, moved_by=0).update(
             moved_by=player.id_in_group,
             moved_at=datetime.now(timezone.utc).isoformat(timespec='seconds'),
         )

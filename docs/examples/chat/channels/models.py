@@ -25,12 +25,12 @@ class Group(BaseGroup):
         """
         key = '{}-{}'.format(player.id_in_group, nth)
         line = json.dumps({'key': key, 'member': player.id_in_group, 'text': text}) + '\n'
-        unsaid = Group.objects.filter(id=self.id).exclude(lines__contains=json.dumps(key))
+        unsaid = type(self).objects.filter(id=self.id).exclude(lines__contains=json.dumps(key))
         return unsaid.update(lines=Concat('lines', Value(line)))
 
     def said(self):
         """Return the lines that were said by now."""
-        lines = Group.objects.values_list('lines', flat=True).get(id=self.id)
+        lines = type(self).objects.values_list('lines', flat=True).get(id=self.id)
         return [json.loads(line) for line in lines.splitlines()]
 
 

@@ -20,11 +20,11 @@ class Group(BaseGroup):
 
         One conditional UPDATE, so that of two simultaneous clicks one wins.
         """
-        return Group.objects.filter(id=self.id, taken_by=0).update(taken_by=player.id_in_group)
+        return type(self).objects.filter(id=self.id, taken_by=0).update(taken_by=player.id_in_group)
 
     def holder(self):
         """Return who has it by now, which may be more than this object knows."""
-        return Group.objects.values_list('taken_by', flat=True).get(id=self.id)
+        return type(self).objects.values_list('taken_by', flat=True).get(id=self.id)
 
 
 class Player(BasePlayer):
