@@ -71,7 +71,8 @@ def chosen(specifier: str, shard: str) -> list[Version]:
 def jobs(wanted: Sequence[Version]) -> list[Job]:
     """Return what there is to run: each release on its best Python, then on the others.
 
-    Of the Pythons that this machine has; a release that has none here is left out.
+    Pre-releases, which fewer people have, come after the others. Of the Pythons that this
+    machine has; a release that has none here is left out.
     """
     first, others = list[Job](), list[Job]()
     for release in wanted:
@@ -79,7 +80,7 @@ def jobs(wanted: Sequence[Version]) -> list[Job]:
         here = [Job(release, python) for python in filter(environment.first_interpreter, pythons)]
         first += here[:1] if pythons else [Job(release)]
         others += here[1:]
-    return first + others
+    return sorted(first, key=lambda job: job.release.is_prerelease) + others
 
 
 def run(

@@ -58,6 +58,11 @@ def test_the_newest_release_comes_first_and_each_ones_other_pythons_last() -> No
     assert others == [name.replace("3.11", "3.10") for name in best]
 
 
+def test_pre_releases_come_after_the_others() -> None:
+    jobs = sweep.jobs(sweep.chosen(">=2.2.3,<2.3.0b4,!=2.3.0b1", ""))
+    assert [str(job.release) for job in jobs] == ["2.2.4", "2.2.3", "2.3.0b3", "2.3.0b2"]
+
+
 def test_a_release_by_name_is_a_specifier() -> None:
     assert sweep.chosen("2.3.0b5", "") == [Version("2.3.0b5")]
     with pytest.raises(Problem, match=r"oTree has no release '2\.3\.99'"):
