@@ -3,6 +3,7 @@
 import datetime
 import json
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -168,7 +169,9 @@ def _is_in(folder: Path, process: psutil.Process) -> bool:
 
 
 def _last_complaint(log: Path) -> str:
-    """Return the last line of pip's that tells of an error, or its last line."""
-    lines = log.read_text(errors="replace").strip().splitlines()
-    complaints = [line.strip() for line in lines if "error" in line.lower()]
-    return complaints[-1] if complaints else last_lines(log)
+    """Return the last error that pip tells of: of the package's own code, or else pip's."""
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
+    for pattern in (r"^[\w.]+Error: ", "(?i)error"):
+        if found := [line for line in lines if re.search(pattern, line)]:
+            return found[-1]
+    return last_lines(log)

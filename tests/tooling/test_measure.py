@@ -93,16 +93,24 @@ def test_a_crash_is_a_result(suite: list[Any], tmp_path: Path) -> None:
     assert (run.status, run.reason) == (Status.ERROR, "OSError: no space left")
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("Collecting otree\nERROR: no such thing\nnotice: a new pip", "ERROR: no such thing"),
+        ("  NameError: x\n  [end of output]\n× Encountered error\nnote: above", "NameError: x"),
+        ("Killed", "Killed"),
+    ],
+)
 def test_what_cannot_be_installed_is_a_result(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str, reason: str
 ) -> None:
     def create(*arguments: Any) -> Environment:
-        arguments[-1].write(b"Collecting otree\nERROR: no such thing\nnotice: a new pip\n")
+        arguments[-1].write(said.encode())
         raise Problem("see above")
 
     monkeypatch.setattr(environment, "create", create)
     run = run_in(tmp_path)
-    assert (run.status, run.reason) == (Status.NO_INSTALL, "ERROR: no such thing")
+    assert (run.status, run.reason) == (Status.NO_INSTALL, reason)
 
 
 def test_a_run_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
