@@ -1,6 +1,7 @@
 """The matrix as a page that needs nothing but a browser: `site/index.html`."""
 
 import json
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from string import Template
@@ -95,7 +96,15 @@ def _details(release: Version, runs: tuple[Run, ...]) -> dict[str, Any]:
         "said": said,
         "commands": commands if variant and not notes.broken(release) else "",
         "runs": [_in_words(run) for run in runs] or ["Not measured yet."],
+        "deviations": [_expected(its) for its in variant.rules("deviation", release)]
+        if variant
+        else [],
     }
+
+
+def _expected(deviation: Mapping[str, Any]) -> str:
+    of = f" ({deviation['clause']})" if "clause" in deviation else ""
+    return f"Deviation{of}: {deviation['reason']}"
 
 
 def _in_words(run: Run) -> str:
