@@ -91,14 +91,12 @@ def _details(release: Version, runs: tuple[Run, ...]) -> dict[str, Any]:
         best = " or ".join(variants.pythons(release))
         said.append(f"Take variants/{variant.name}, with Python {best}.")
     said += [f"{status}: {why}" for status, why in notes.not_passing(release).items()]
+    expected = [_expected(its) for its in variant.rules("deviation", release)] if variant else []
     commands = f"python3 run.py demo {release}\npython3 run.py export {release} my_project"
     return {
         "said": said,
         "commands": commands if variant and not notes.broken(release) else "",
-        "runs": [_in_words(run) for run in runs] or ["Not measured yet."],
-        "deviations": [_expected(its) for its in variant.rules("deviation", release)]
-        if variant
-        else [],
+        "shown": (list(map(_in_words, runs)) or ["Not measured yet."]) + expected,
     }
 
 
