@@ -14,9 +14,11 @@ from tox.plugin import impl
 from tox.session.state import State
 from tox.tox_env.python.pip.req_file import PythonDeps
 
-from channelsmin import environment, locks, releases, suite, variants
-from channelsmin.files import ROOT, write
-from channelsmin.variants import Variant
+from channelsmin.matrix import locks, releases, variants
+from channelsmin.matrix.variants import Variant
+from channelsmin.paths import ROOT, write
+from channelsmin.runtime import environment
+from channelsmin.testing import suite
 
 REQUIREMENTS = ROOT / ".tox" / "requirements"
 """Where tox finds what to install: pip takes hashes from a file, never from its arguments."""

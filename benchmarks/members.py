@@ -17,7 +17,7 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from wire import ask, click, read
+from harness.protocol import ask, click, read
 
 ANSWER = re.compile(rb'"moved":')
 NEWS = re.compile(rb'"moved": ?true')

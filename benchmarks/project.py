@@ -16,13 +16,13 @@ from pathlib import Path
 
 import httpx
 
-from channelsmin.environment import Environment
-from channelsmin.export import Export, write
-from channelsmin.files import ROOT
-from channelsmin.problem import Problem
-from channelsmin.server import Server, free_port, run_otree
-from laboratory import edit
-from members import Member, Room
+from benchmarks.members import Member, Room
+from channelsmin.errors import UserError
+from channelsmin.paths import ROOT
+from channelsmin.runtime.environment import Environment
+from channelsmin.runtime.export import Export, write
+from channelsmin.runtime.server import Server, free_port, run_otree
+from harness.instrumented import edit
 
 BENCHMARKS = ROOT / "benchmarks"
 
@@ -68,7 +68,7 @@ class Project:
         )
         code = re.search(r"session with code (\w+)", made.stdout)
         if not code:
-            raise Problem(f"no session of {app} was made: {made.stdout}")
+            raise UserError(f"no session of {app} was made: {made.stdout}")
         with httpx.Client(base_url=server.url, follow_redirects=True, timeout=PATIENCE) as client:
             links = re.findall(
                 r"/InitializeParticipant/\w+", client.get(f"/SessionStartLinks/{code[1]}").text
@@ -79,7 +79,7 @@ class Project:
         answer = client.get(link)
         found = SOCKET.search(answer.text)
         if not found:
-            raise Problem(f"no page with a socket at {answer.url}, status {answer.status_code}")
+            raise UserError(f"no page with a socket at {answer.url}, status {answer.status_code}")
         path = unescape(found[1] or found[2])
         return Member(str(answer.url), self.server.url.replace("http", "ws") + path)
 

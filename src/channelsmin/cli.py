@@ -8,37 +8,25 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from channelsmin import (
-    add,
-    bench,
-    boundaries,
-    demo,
-    doctor,
-    environment,
-    export,
-    locking,
-    locks,
-    performance,
-    pick,
-    releases,
-    results,
-    scaffold,
-    suite,
-    table,
-    variants,
-)
-from channelsmin.files import IN_CHECKOUT
-from channelsmin.problem import Problem
+from channelsmin.errors import UserError
+from channelsmin.matrix import locks, releases, results, variants
+from channelsmin.paths import IN_CHECKOUT
+from channelsmin.project import add, pick
+from channelsmin.project.doctor import run_checks
+from channelsmin.report import documents, performance
+from channelsmin.runtime import demo, environment, export
+from channelsmin.testing import benchmark, boundaries, suite
+from channelsmin.upkeep import resolve_locks, scaffold
 
 Command = Callable[[argparse.Namespace], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; a Problem becomes one line on standard error and status 1."""
+    """Run one command; a UserError becomes one line on standard error and status 1."""
     options = parser().parse_args(arguments)
     try:
         options.run(options)
-    except Problem as problem:
+    except UserError as problem:
         sys.exit(f"channelsmin: {problem}")
     except KeyboardInterrupt:
         sys.exit(130)
@@ -164,7 +152,7 @@ def _in_checkout(run: Command) -> Command:
     @functools.wraps(run)
     def run_or_refuse(options: argparse.Namespace) -> None:
         if not IN_CHECKOUT:
-            raise Problem(
+            raise UserError(
                 f"`{options.command}` works on the whole repository, which is not installed: "
                 f"clone it, and type `python3 run.py {options.command}` there"
             )
@@ -198,9 +186,9 @@ def _add(options: argparse.Namespace) -> None:
 
 def _doctor(options: argparse.Namespace) -> None:
     if options.live:
-        healthy = doctor.run_live(options.folder, options.otree, options.environment, _say)
+        healthy = run_checks.run_live(options.folder, options.otree, options.environment, _say)
     else:
-        healthy = doctor.run(options.folder, options.otree, _say)
+        healthy = run_checks.run(options.folder, options.otree, _say)
     if not healthy:
         sys.exit(1)
 
@@ -213,38 +201,38 @@ def _test(options: argparse.Namespace) -> None:
 @_in_checkout
 def _trials(options: argparse.Namespace) -> None:
     suite.run_trials(options.release, options.count)
-    table.update()
+    documents.update()
 
 
 @_in_checkout
 def _soak(options: argparse.Namespace) -> None:
     suite.run_soak(options.release, options.minutes)
-    table.update()
+    documents.update()
 
 
 @_in_checkout
 def _bench(options: argparse.Namespace) -> None:
-    bench.run(options.release, options.members or (), options.clicks)
+    benchmark.run(options.release, options.members or (), options.clicks)
     _plot(options)
 
 
 @_in_checkout
 def _plot(options: argparse.Namespace) -> None:
     performance.plot()
-    table.update()
+    documents.update()
 
 
 @_in_checkout
 def _table(options: argparse.Namespace) -> None:
     if options.check:
-        table.check()
+        documents.check()
     else:
-        table.update()
+        documents.update()
 
 
 @_in_checkout
 def _sweep(options: argparse.Namespace) -> None:
-    from channelsmin import sweep  # not at the top: it needs what only the tests need
+    from channelsmin.testing import sweep  # not at the top: it needs what only the tests need
 
     if options.check:
         results.check()
@@ -254,13 +242,13 @@ def _sweep(options: argparse.Namespace) -> None:
     try:
         sweep.run(options.releases, options.shard, options.jobs, options.again, _say)
     finally:
-        table.update()
+        documents.update()
 
 
 @_in_checkout
 def _boundaries(options: argparse.Namespace) -> None:
     boundaries.run(_say)
-    table.update()
+    documents.update()
 
 
 @_in_checkout
@@ -276,7 +264,7 @@ def _lock(options: argparse.Namespace) -> None:
     if options.check:
         locks.check()
     else:
-        locking.update(_say)
+        resolve_locks.update(_say)
 
 
 @_in_checkout
@@ -288,6 +276,6 @@ def _rebuild(options: argparse.Namespace) -> None:
     release = releases.find(options.release)
     folder: Path = options.folder
     if folder.exists():
-        raise Problem(f"{folder} is there already: name a new folder")
+        raise UserError(f"{folder} is there already: name a new folder")
     made = environment.create(variants.serving(release), release, folder)
     _say(f"{made.otree}: oTree {release}, as it is tested")

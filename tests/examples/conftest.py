@@ -11,11 +11,12 @@ import pytest
 from packaging.version import Version
 from playwright.sync_api import BrowserContext, Page
 
-from channelsmin import examples, variants
-from channelsmin.environment import Environment
-from channelsmin.export import Export
-from channelsmin.server import Server, free_port
-from participants import Network, Session
+from channelsmin.matrix import variants
+from channelsmin.runtime import examples
+from channelsmin.runtime.environment import Environment
+from channelsmin.runtime.export import Export
+from channelsmin.runtime.server import Server, free_port
+from harness.members import Network, Session
 
 Join = Callable[..., list["Player"]]
 

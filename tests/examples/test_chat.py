@@ -4,7 +4,7 @@ import json
 
 from playwright.sync_api import expect
 
-from conftest import Connect
+from harness.fixtures import Connect
 
 from .conftest import Join, Player
 

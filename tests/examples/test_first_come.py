@@ -5,8 +5,8 @@ import re
 
 from playwright.sync_api import expect
 
-from conftest import Connect
-from participants import Socket
+from harness.fixtures import Connect
+from harness.members import Socket
 
 from .conftest import Join, Player
 

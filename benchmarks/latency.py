@@ -1,0 +1,434 @@
+"""Measure one release, beside the floor and a live page: `python3 run.py bench` runs this.
+
+What is compared runs at the same time and takes turns, click by click, so that whatever else the
+machine does in between befalls all alike.
+"""
+
+import asyncio
+import datetime
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+import httpx
+import psutil
+
+from benchmarks.members import LOST, NEWS, Member, Room, Told, Traffic
+from benchmarks.project import BENCHMARKS, LIVE_PAGE, PATIENCE, VARIANT, Project, Snapshot, build
+from channelsmin.errors import UserError
+from channelsmin.paths import ROOT
+from channelsmin.runtime.environment import Environment
+from channelsmin.runtime.export import Export
+from channelsmin.runtime.server import free_port, is_free
+from harness.process_stats import Size, family
+from harness.protocol import click
+
+FLOOR = "floor"
+NAMES = {VARIANT: "variant", LIVE_PAGE: "live_page"}
+"""How the results call the apps."""
+
+CONNECTS = 5
+"""How often all members connect at once."""
+
+LATE = 10
+"""How many members come late, at most."""
+
+SETTLE = 0.02
+"""Seconds after the last member is told in which what the server still does is counted in."""
+
+ENOUGH = 10
+"""The clicks with losses after which a subject is not clicked any more, as each takes LOST."""
+
+AGAIN = 4.5
+"""Seconds after which the page asks again."""
+
+QUIET = 0.5
+"""Seconds without a new statement after which the server is taken to have done."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """How many members a group has, how often one clicks, how often all then load Results."""
+
+    members: int
+    clicks: int
+    arrivals: int
+
+
+LOADS = (Load(3, 200, 30), Load(30, 200, 10), Load(100, 200, 2), Load(300, 1000, 2))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured: a group that is played, and the processes that serve it."""
+
+    name: str
+    room: Room
+    processes: Sequence[psutil.Process]
+
+    def cpu_seconds(self) -> float:
+        """Return how long its processes have had a processor so far."""
+        times = [process.cpu_times() for process in self.processes]
+        return sum(time.user + time.system for time in times)
+
+
+@dataclass
+class Record:
+    """What was measured of one subject under one load; times are in ms."""
+
+    first: list[float] = field(default_factory=list)
+    median: list[float] = field(default_factory=list)
+    last: list[float] = field(default_factory=list)
+    results: list[float] = field(default_factory=list)
+    connect: list[float] = field(default_factory=list)
+    late: list[float] = field(default_factory=list)
+    clicks: int = 0
+    lost: int = 0
+    anew: int = 0
+    """How often a member had to connect anew, since the server had closed the socket."""
+
+    losses: int = 0
+    """In how many clicks somebody was not told."""
+
+    unanswered: int = 0
+    twice: int = 0
+    late_messages: int = 0
+    failed_pages: int = 0
+    cpu_seconds: float = 0
+
+    def add(self, told: Told) -> None:
+        """Note a click."""
+        self.clicks += 1
+        self.lost += told.lost
+        self.losses += told.lost > 0
+        if told.delays:
+            self.first.append(told.delays[0])
+            self.median.append(told.delays[len(told.delays) // 2])
+            self.last.append(told.delays[-1])
+
+    def summary(self) -> dict[str, Any]:
+        """Return it in few numbers."""
+        times = ("first", "median", "last", "results", "connect", "late")
+        return {
+            "clicks": self.clicks,
+            **{name: percentiles(getattr(self, name)) for name in times if getattr(self, name)},
+            "lost": self.lost,
+            "unanswered": self.unanswered,
+            "twice": self.twice,
+            "connected_anew": self.anew,
+            "messages_per_late_joiner": self.late_messages / max(1, len(self.late)),
+            "failed_pages": self.failed_pages,
+            "cpu_seconds_per_1000_clicks": round(1000 * self.cpu_seconds / self.clicks, 2),
+        }
+
+
+def percentiles(values: Sequence[float]) -> dict[str, float]:
+    """Return the number of values, the middle one, and the one that 99 in 100 do not exceed."""
+    cuts = quantiles(values, n=100, method="inclusive") if len(values) > 1 else [values[0]] * 99
+    return {"n": len(values), "p50": round(cuts[49], 3), "p99": round(cuts[98], 3)}
+
+
+def in_turn(subjects: Sequence[Subject], turn: int) -> Iterator[Subject]:
+    """Yield all, another one first each time."""
+    first = turn % len(subjects)
+    yield from subjects[first:]
+    yield from subjects[:first]
+
+
+async def connect_all(subjects: Sequence[Subject], records: Mapping[str, Record]) -> None:
+    """Let all members connect at once, some times; they stay connected the last time."""
+    for turn in range(CONNECTS):
+        for subject in in_turn(subjects, turn):
+            if turn:
+                subject.room.leave()
+                await asyncio.sleep(SETTLE)
+            records[subject.name].connect.append(1000 * await subject.room.connect())
+
+
+async def click_all(
+    subjects: Sequence[Subject], records: Mapping[str, Record], clicks: int, snapshot: Snapshot
+) -> None:
+    """Let the members of a fresh group click in turn, and see when all are told."""
+    for turn in range(clicks):
+        for subject in in_turn(subjects, turn):
+            record, room = records[subject.name], subject.room
+            if record.losses == ENOUGH:
+                continue
+            snapshot.restore()
+            await room.connect()
+            heard = sum(len(member.heard) for member in room.members)
+            before = subject.cpu_seconds()
+            told = await room.click(turn % len(room.members))
+            await asyncio.sleep(SETTLE)
+            record.cpu_seconds += subject.cpu_seconds() - before
+            room.tidy()
+            record.add(told)
+            heard = sum(len(member.heard) for member in room.members) - heard
+            record.twice += max(0, heard - len(told.delays))
+        progress(f"click {turn + 1} of {clicks}", turn + 1 == clicks)
+
+
+async def come_late(
+    subjects: Sequence[Subject], records: Mapping[str, Record], snapshot: Snapshot
+) -> None:
+    """Let members connect after the click, one after the other, and count what is sent then."""
+    snapshot.restore()
+    for subject in subjects:
+        record, room = records[subject.name], subject.room
+        await room.connect()
+        await room.click(0)
+        for member in room.members[:LATE]:
+            member.leave()
+            await asyncio.sleep(SETTLE)
+            heard = sum(len(other.heard) for other in room.members)
+            start = time.perf_counter()
+            await member.connect()
+            record.late.append(1000 * (time.perf_counter() - start))
+            await asyncio.sleep(SETTLE)
+            room.tidy()
+            record.late_messages += sum(len(other.heard) for other in room.members) - heard
+
+
+async def arrive_all(subject: Subject, record: Record, arrivals: int, snapshot: Snapshot) -> None:
+    """Let a member click, and all load Results as soon as they are told."""
+    room = subject.room
+    for turn in range(arrivals):
+        snapshot.restore()
+        await room.connect()
+        place = turn % len(room.members)
+        told = [member.listen_for(NEWS) for member in room.members]
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(timeout=PATIENCE, limits=limits) as client:
+            start = time.perf_counter()
+            room.members[place].say(click())
+            words = f"Member {place + 1} of your group"
+            arrived = await asyncio.gather(
+                *(
+                    arrive(client, member, when, words)
+                    for member, when in zip(room.members, told, strict=True)
+                )
+            )
+        record.lost += sum(arrival is None for arrival in arrived)
+        there = [arrival for arrival in arrived if arrival]
+        record.failed_pages += sum(arrival.failures for arrival in there)
+        if there:
+            record.results.append(1000 * (max(arrival.time for arrival in there) - start))
+        progress(f"arrival {turn + 1} of {arrivals}", turn + 1 == arrivals)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """When a member has Results, and how many error pages came first."""
+
+    time: float
+    failures: int
+
+
+async def arrive(
+    client: httpx.AsyncClient, member: Member, told: "asyncio.Future[float]", words: str
+) -> Arrival | None:
+    """Do what the page does when it is told; return None where Results never comes.
+
+    If the server does not answer with a redirect, the page asks again after a while. What it
+    then loads can still be an error: a person would load it again.
+    """
+    failures = 0
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await told
+            while not (await client.get(member.page)).is_redirect:
+                failures += 1
+                await asyncio.sleep(AGAIN)
+            member.leave()
+            while words not in (await client.get(member.page, follow_redirects=True)).text:
+                failures += 1
+                await asyncio.sleep(1)
+    except (OSError, TimeoutError, httpx.TransportError):
+        member.leave()
+        return None
+    return Arrival(time.perf_counter(), failures)
+
+
+async def play(subjects: Sequence[Subject], load: Load, snapshot: Snapshot) -> dict[str, Any]:
+    """Measure these subjects under this load."""
+    records = {subject.name: Record() for subject in subjects}
+    await connect_all(subjects, records)
+    await click_all(subjects, records, load.clicks, snapshot)
+    for subject in subjects:
+        attempts, wanted = subject.room.attempts(), CONNECTS * load.members
+        records[subject.name].anew = attempts - wanted
+        records[subject.name].unanswered = subject.room.unanswered()
+    await come_late(subjects, records, snapshot)
+    for subject in subjects:
+        subject.room.leave()
+    for subject in subjects:
+        if subject.name != FLOOR:
+            record = records[subject.name]
+            await arrive_all(subject, record, load.arrivals, snapshot)
+    return {name: record.summary() for name, record in records.items()}
+
+
+@contextmanager
+def running_floor() -> Iterator[tuple[int, str]]:
+    """Run the floor; yield the number of its process and its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.baseline", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT)
+    try:
+        while is_free(port):
+            if process.poll() is not None:
+                raise UserError(f"the floor ended, status {process.returncode}")
+            time.sleep(0.05)
+        yield process.pid, f"ws://127.0.0.1:{port}/"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def take_times(project: Project, loads: Sequence[Load], live_page_up_to: int) -> dict[str, Any]:
+    """Measure how long all takes, under each load; the live page only up to so many members."""
+    times = {}
+    with project.server, running_floor() as (floor, address):
+        for load in loads:
+            progress(f"{load.members} members come", True)
+            subjects = [
+                Subject(
+                    FLOOR, Room([Member("", address) for _ in range(load.members)]), family(floor)
+                )
+            ]
+            for app in project.apps:
+                if app == LIVE_PAGE and load.members > live_page_up_to:
+                    continue
+                room = project.new_room(app, load.members)
+                subjects.append(Subject(NAMES[app], room, family(project.server.pid)))
+            snapshot = Snapshot(project.database)
+            measured = asyncio.run(play(subjects, load, snapshot))
+            times[str(load.members)] = {**measured, "ratios": ratios(measured)}
+            progress(f"{load.members} members: {times[str(load.members)]['ratios']}", True)
+    return times
+
+
+def ratios(measured: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Return what the last member told waits, in multiples of each of the others (p50)."""
+    last = {name: summary["last"]["p50"] for name, summary in measured.items() if "last" in summary}
+    return {
+        name: {
+            other: round(own / base, 2)
+            for other, base in last.items()
+            if other != name and name != FLOOR
+        }
+        for name, own in last.items()
+        if name != FLOOR
+    }
+
+
+@dataclass(frozen=True)
+class Meter:
+    """Counts what a server's database and a group's sockets are used for."""
+
+    statements: Path
+    room: Room
+
+    async def read(self) -> tuple[Counter[str], Traffic]:
+        """Return what has been counted so far, when the server has done."""
+        size = -1
+        while size != (size := self.statements.stat().st_size):
+            await asyncio.sleep(QUIET)
+        return Counter(self.statements.read_text().split()), self.room.traffic()
+
+
+async def count(meter: Meter, pid: int) -> dict[str, Any]:
+    """Count what connecting, the first click, a later one and a late joiner cost."""
+    members = meter.room.members
+    counted: dict[str, Any] = {}
+    before, memory = await meter.read(), Size.of(pid).megabytes
+
+    async def note(what: str, shared_by: int = 1) -> None:
+        nonlocal before
+        after = await meter.read()
+        statements, traffic = after[0] - before[0], after[1] - before[1]
+        counted[what] = {
+            "statements": {word: round(n / shared_by, 2) for word, n in statements.items()},
+            "messages": round(traffic.messages / shared_by, 2),
+            "bytes": round(traffic.octets / shared_by),
+        }
+        before = after
+
+    await meter.room.connect()
+    await note("connection", len(members))
+    grown = Size.of(pid).megabytes - memory
+    counted["kilobytes_per_idle_connection"] = round(1000 * grown / len(members), 1)
+    await meter.room.click(0)
+    await note("first_click")
+    told = members[1].listen_for(NEWS)
+    members[1].say(click())
+    await asyncio.wait([told], timeout=LOST)
+    await asyncio.sleep(SETTLE)
+    await note("later_click")
+    members[2].leave()
+    before = await meter.read()
+    await members[2].connect()
+    await note("late_joiner")
+    return counted
+
+
+def take_counts(
+    export: Export, environment: Environment, apps: Sequence[str], members: int
+) -> dict[str, Any]:
+    """Count for each subject, each on a server of its own that has done nothing else."""
+    counts: dict[str, Any] = {}
+    for app in apps:
+        progress(f"counting for {NAMES[app]}", True)
+        with tempfile.TemporaryDirectory(prefix="channelsmin-") as folder:
+            statements = Path(folder, "statements")
+            extra = {
+                "PYTHONPATH": str(BENCHMARKS / "counting"),
+                "CHANNELSMIN_STATEMENTS": str(statements),
+            }
+            project = build(export, environment, Path(folder), extra)
+            with project.server:
+                meter = Meter(statements, project.new_room(app, members))
+                counts[NAMES[app]] = asyncio.run(count(meter, project.server.pid))
+    with running_floor() as (pid, address), tempfile.NamedTemporaryFile() as nothing:
+        room = Room([Member("", address) for _ in range(members)])
+        counts[FLOOR] = asyncio.run(count(Meter(Path(nothing.name), room), pid))
+    return counts
+
+
+def circumstances(environment: Environment, project: Project) -> dict[str, Any]:
+    """Return what the numbers depend on."""
+    python = [str(environment.python), "--version"]
+    answer = subprocess.run(python, capture_output=True, text=True, check=True)
+    names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    return {
+        "date": datetime.date.today().isoformat(),
+        "versions": {
+            "python": answer.stdout.split()[1],
+            "python of bench and floor": platform.python_version(),
+            "websockets": version("websockets"),
+        },
+        "server": project.server.command,
+        "machine": {
+            "system": platform.platform(),
+            "processor": names[0] if names else platform.machine(),
+            "cores": os.cpu_count(),
+        },
+    }
+
+
+def progress(line: str, keep: bool) -> None:
+    """Say how far this is; the next line takes the place of one that is not to be kept."""
+    if keep or sys.stdout.isatty():
+        print(f"\r{line:<78}", end="\n" if keep else "", flush=True)  # noqa: T201

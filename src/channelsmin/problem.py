@@ -1,5 +1,0 @@
-"""What goes wrong in a way that the person at the keyboard can mend."""
-
-
-class Problem(Exception):
-    """One line that says what is wrong and what to do; the command line ends with it, status 1."""

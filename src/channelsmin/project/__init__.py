@@ -1,0 +1,1 @@
+"""A researcher's own project: which oTree it is for, and what is wrong with it."""

@@ -1,0 +1,229 @@
+"""Put the app into a project of somebody's own: a folder, and what settings.py needs for it."""
+
+import difflib
+import keyword
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import libcst as cst
+from libcst import matchers as m
+from packaging.version import Version
+
+from channelsmin.errors import UserError
+from channelsmin.matrix import releases, variants
+from channelsmin.matrix.variants import Variant
+from channelsmin.project import detect_release
+from channelsmin.project.settings import SettingsFile
+from channelsmin.runtime import export
+from channelsmin.runtime.export import Export
+
+Say = Callable[[str], None]
+
+APP = "channelsmin"
+"""What the app is called in the variants, and in a project unless it is named otherwise."""
+
+OTREE_ROUTING = "otree.channels.routing"
+"""Where oTree 1.4 to 2.2 has its own list of routes."""
+
+TAKEN = {
+    # Django's apps, and those that oTree brings along.
+    *("admin", "auth", "channels", "contenttypes", "djhuey", "forms", "idmap", "messages"),
+    *("otree", "otreechat", "sessions", "staticfiles", "timeout"),
+    # Where oTree's own sockets are.
+    *("auto_advance", "browser_bot_wait", "browser_bots_client", "create_demo_session"),
+    *("create_session", "delete_sessions", "export", "group_by_arrival_time", "live", "no_op"),
+    *("otreechat_core", "room_without_session", "wait_for_session", "wait_for_session_in_room"),
+    "wait_page",
+}
+"""The names that an app can't have beside oTree."""
+
+
+@dataclass(frozen=True)
+class Addition:
+    """What is to be written into a project; nothing is yet.
+
+    `files` are the app's, by their path in the project, or none if they are there already.
+    """
+
+    project: Path
+    app: str
+    files: Mapping[Path, bytes]
+    before: bytes
+    after: bytes
+
+    @property
+    def settings(self) -> Path:
+        """The file of settings; where it is a link, what it leads to."""
+        return (self.project / "settings.py").resolve()
+
+    @property
+    def backup(self) -> Path:
+        """Where the settings are kept as they were."""
+        return self.project / f"settings.py.before-{self.app}"
+
+    def lines(self) -> list[str]:
+        """Return what would change, for a person to read."""
+        old, new = _lines(self.before), _lines(self.after)
+        diff = list(difflib.unified_diff(old, new, "settings.py", "settings.py", lineterm=""))
+        made = [*map(str, self.files), *([self.backup.name] if diff else [])]
+        return [*diff, *(f"new: {name}" for name in made)]
+
+    def write(self) -> None:
+        """Write it all, or nothing: raises UserError where it can't be written."""
+        try:
+            with tempfile.TemporaryDirectory(dir=self.project, prefix=".add-") as name:
+                self._write_by_way_of(Path(name))
+        except OSError as error:
+            raise UserError(f"{self.project} cannot be written to: {error.strerror}") from error
+
+    def _write_by_way_of(self, folder: Path) -> None:
+        for path, content in self.files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
+        settings = folder / "settings.py"
+        settings.write_bytes(self.after)
+        shutil.copymode(self.settings, settings)
+        if self.files:
+            (folder / self.app).rename(self.project / self.app)
+        if self.after == self.before:
+            return
+        try:
+            shutil.copy2(self.settings, self.backup)
+            shutil.move(settings, self.settings)
+        except OSError:
+            self.backup.unlink(missing_ok=True)
+            if self.files:
+                shutil.rmtree(self.project / self.app)
+            raise
+
+
+def _lines(text: bytes) -> list[str]:
+    return text.decode(errors="replace").splitlines()
+
+
+def plan(folder: Path, app: str, release: Version) -> Addition:
+    """Return what would be written into the project in `folder` for this release.
+
+    Raises UserError for a name that the app can't have, and where it is not certain what to write.
+    """
+    try:
+        before = (folder / "settings.py").read_bytes()
+    except OSError as error:
+        raise UserError(f"{folder} is no oTree project: it has no settings.py") from error
+    variant = variants.serving(release)
+    _check_name(app)
+    files = _missing(folder, app, _files(variant, release, app))
+    settings = SettingsFile(before)
+    settings.add_config(app)
+    if variant.rules("extension_apps", release):
+        settings.add_extension(app)
+    if variant.rules("layer_in_memory", release):
+        settings.add_layer()
+    if variant.rules("channel_routing", release) and settings.binds("CHANNEL_ROUTING"):
+        _check_routing(folder, settings.string("CHANNEL_ROUTING"), app)
+    return Addition(folder, app, files, before, settings.changed())
+
+
+def run(folder: Path, app: str, wanted: str | None, sure: bool, say: Say) -> None:
+    """Show what would be written, ask, and write it.
+
+    `wanted` is the project's release, or None to find it out. If `sure`, nobody is asked.
+    """
+    release = releases.find(wanted) if wanted else detect_release.release_of(folder)
+    addition = plan(folder, app, release)
+    lines = addition.lines()
+    if not lines:
+        say(f"nothing to do: {folder} has the app {app} already")
+        return
+    say("\n".join([f"for oTree {release}, in {folder}:", "", *lines, ""]))
+    if not sure and not sys.stdin.isatty():
+        raise UserError("nothing was written, as nobody can be asked here: say --yes")
+    if not sure and not _agreed():
+        raise UserError("nothing was written")
+    addition.write()
+    say(f"written. Delete db.sqlite3, start the server, and open /demo/{app}/")
+
+
+def _agreed() -> bool:
+    try:
+        return input("Write this? [y/N] ").strip().lower() in {"y", "yes"}
+    except EOFError:
+        return False
+
+
+def _check_name(app: str) -> None:
+    if not (app.isascii() and app.isidentifier()) or keyword.iskeyword(app):
+        raise UserError(f"{app!r} can't be an app's name: take letters, digits and _")
+    if app in TAKEN or app in sys.stdlib_module_names:
+        raise UserError(
+            f"{app!r} can't be an app's name: Python or oTree has something of that name"
+        )
+
+
+def _files(variant: Variant, release: Version, app: str) -> dict[Path, bytes]:
+    """Return the app's files, by their path in the project, under the name that it is to have."""
+    with tempfile.TemporaryDirectory() as name:
+        exported = Path(name, "project")
+        export.write(Export(variant, release), exported)
+        return {
+            Path(str(path.relative_to(exported)).replace(APP, app)): path.read_bytes().replace(
+                APP.encode(), app.encode()
+            )
+            for path in sorted((exported / APP).rglob("*"))
+            if path.is_file()
+        }
+
+
+def _missing(folder: Path, app: str, files: dict[Path, bytes]) -> dict[Path, bytes]:
+    """Return the files that are to be written: all, or none if they are there as they should be.
+
+    Raises UserError if something else of that name is in the project.
+    """
+    for name in (f"{app}.py", f"_templates/{app}"):
+        if (folder / name).exists():
+            raise UserError(f"{folder / name} is in the way: take another name, with --app")
+    if not (folder / app).exists():
+        return files
+    found = {
+        path.relative_to(folder): path.read_bytes()
+        for path in (folder / app).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    if found == files:
+        return {}
+    raise UserError(
+        f"{folder / app} is in the way, as it is not what would be written: "
+        "take another name, with --app, or move it away"
+    )
+
+
+def _check_routing(folder: Path, own: str, app: str) -> None:
+    """Raise UserError unless the project's own CHANNEL_ROUTING leads to the app's routes."""
+    routes = f"{app}.otree_extensions.routing"
+    if not routing_imports(folder, own) & {OTREE_ROUTING, routes}:
+        raise UserError(
+            "settings.py has a CHANNEL_ROUTING, which oTree uses instead of its own: remove it, "
+            f"or build that list on oTree's, or add to it the channel_routing of {routes}"
+        )
+
+
+def routing_imports(folder: Path, own: str) -> set[str]:
+    """Return the modules that a project's own CHANNEL_ROUTING takes something from.
+
+    With oTree's own list, `OTREE_ROUTING`, come the routes of all EXTENSION_APPS.
+    """
+    *modules, _ = own.split(".")
+    file = folder.joinpath(*modules).with_suffix(".py") if modules else folder
+    try:
+        module = cst.parse_module(file.read_bytes())
+    except (OSError, cst.ParserSyntaxError, SyntaxError, UnicodeError):
+        module = cst.Module([])
+    return {
+        cst.helpers.get_full_name_for_node(line.module) or ""
+        for line in m.findall(module, m.ImportFrom())
+        if isinstance(line, cst.ImportFrom) and line.module
+    }

@@ -1,0 +1,177 @@
+"""The templates of a project: what they include, and which sockets their scripts open."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.version import Version
+
+from channelsmin.project.doctor.app_source import UNKNOWN
+
+INCLUDES = re.compile(r"\{[{%]\s*(?:include|extends)\s+(['\"])([^'\"]+)\1")
+COMMENTS = re.compile(
+    r"\{%\s*comment\b.*?endcomment\s*%\}|<!--.*?-->|\{#.*?#\}|^\s*//[^\n]*",
+    re.DOTALL | re.MULTILINE,
+)
+OPENS_SOCKET = re.compile(r"\bnew\s+\w*WebSocket\s*\(")
+VARIABLE = re.compile(r"\{\{(.*?)\}\}")
+
+AppContext = Mapping[str, str] | None
+"""What a page gives its template, by name; None where that can't be told."""
+
+
+@dataclass(frozen=True)
+class Template:
+    """A template: its name, its place in the project, its text without comments."""
+
+    name: str
+    path: Path
+    text: str
+
+    def at(self, offset: int) -> str:
+        """Return where a part of it stands: `_templates/lobby/MyPage.html:12`."""
+        return f"{self.path.as_posix()}:{self.text.count(chr(10), 0, offset) + 1}"
+
+    def includes(self) -> Iterator[tuple[str, str]]:
+        """Yield the templates that it includes or extends, each with the place."""
+        for match in INCLUDES.finditer(self.text):
+            yield match[2], self.at(match.start())
+
+    def first(self, word: str) -> str | None:
+        """Return where a word stands first, None if it doesn't."""
+        found = re.search(rf"\b{word}\b", self.text)
+        return self.at(found.start()) if found else None
+
+
+@dataclass(frozen=True)
+class Address:
+    """The address of a socket that a script opens, as far as it can be told.
+
+    `path` is None where it can't. `missing` are the variables that no page gives the template.
+    """
+
+    path: str | None
+    missing: tuple[str, ...]
+    where: str
+
+
+def read(project: Path, release: Version) -> dict[str, Template]:
+    """Return the templates of a project by the names that oTree finds them under."""
+    folders = [*sorted(project.glob("*/templates")), project / "_templates"]
+    found = {_name(path, at): path for at in folders for path in at.rglob("*.html")}
+    if release.major >= 5:  # which also finds them beside the app's modules
+        found |= {_name(path, project): path for path in project.glob("*/*.html")} | found
+    return {
+        name: Template(name, path.relative_to(project), _without_comments(path))
+        for name, path in found.items()
+    }
+
+
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+def _without_comments(path: Path) -> str:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return COMMENTS.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+
+
+def closure(name: str, templates: Mapping[str, Template]) -> list[Template]:
+    """Return a template, if it is there, and all that it includes."""
+    found: dict[str, Template] = {}
+    names = [name]
+    while names:
+        name = names.pop(0)
+        if name in templates and name not in found:
+            found[name] = templates[name]
+            names += [included for included, _ in templates[name].includes()]
+    return list(found.values())
+
+
+def addresses(shown: list[Template], context: AppContext) -> Iterator[Address]:
+    """Yield the sockets that the templates of a page open."""
+    texts = "\n".join(template.text for template in shown)
+    for template in shown:
+        for match in OPENS_SOCKET.finditer(template.text):
+            missing: list[str] = []
+            written = _value(_terms(template.text, match.end()), texts, context, missing.append)
+            yield Address(_path(written), tuple(missing), template.at(match.start()))
+
+
+def _path(address: str) -> str | None:
+    """Return the path of an address of this very server, None if that is not certain."""
+    host, slash, path = address.rpartition("://")[2].partition("/")
+    return slash + path if slash and not host.strip(UNKNOWN) else None
+
+
+def _value(
+    terms: list[str],
+    texts: str,
+    context: AppContext,
+    miss: Callable[[str], None],
+    depth: int = 4,
+) -> str:
+    """Return what a sum of JavaScript's stands for, with UNKNOWN for what can't be told."""
+    return "".join(_term(term.strip(), texts, context, miss, depth) for term in terms)
+
+
+def _term(
+    term: str, texts: str, context: AppContext, miss: Callable[[str], None], depth: int
+) -> str:
+    if len(term) > 1 and term[0] in "'\"`" and term[-1] == term[0]:
+        inner = VARIABLE.sub(lambda match: _variable(match[1].strip(), context, miss), term[1:-1])
+        return re.sub(r"\$\{.*?\}", UNKNOWN, inner) if term[0] == "`" else inner
+    is_name = re.fullmatch(r"[A-Za-z_]\w*", term)
+    assigned = [*re.finditer(rf"\b{term}\s*=(?!=)", texts)] if is_name else []
+    if len(assigned) == 1 and depth:
+        return _value(_terms(texts, assigned[0].end()), texts, context, miss, depth - 1)
+    return UNKNOWN
+
+
+def _variable(name: str, context: AppContext, miss: Callable[[str], None]) -> str:
+    """Return what a template's variable stands for; tell of one that no page gives it."""
+    if context is None or not name.isidentifier() or name in OTREE_GIVES:
+        return UNKNOWN
+    if name not in context:
+        miss(name)
+    return context.get(name, "")
+
+
+OTREE_GIVES = {
+    *("player", "group", "subsession", "session", "participant", "Constants", "C"),
+    *("form", "view", "js_vars", "timer_text", "request", "user", "True", "False", "None"),
+}
+"""The variables that oTree itself gives each page's template."""
+
+
+def _terms(text: str, start: int) -> list[str]:
+    """Return the terms of the sum that begins here in a script, as they are written."""
+    depth, quote, begin, terms = 0, "", start, []
+    end = len(text)
+    for place in range(start, len(text)):
+        sign = text[place]
+        if quote:
+            quote = "" if sign == quote and text[place - 1] != "\\" else quote
+        elif sign in "'\"`":
+            quote = sign
+        elif sign in "([{":
+            depth += 1
+        elif sign in ")]}" and depth:
+            depth -= 1
+        elif depth:
+            continue
+        elif sign == "+":
+            terms.append(text[begin:place])
+            begin = place + 1
+        elif sign in ",;)?" or (sign == "\n" and _ends(text[begin:place], text[place:])):
+            end = place
+            break
+    if text[end : end + 1] == "?":  # a choice between two: no telling
+        return [""]
+    return [*terms, text[begin:end]]
+
+
+def _ends(before: str, after: str) -> bool:
+    """Say whether a line's end is that of a statement without a semicolon."""
+    return bool(before.strip()) and not after.lstrip().startswith("+")

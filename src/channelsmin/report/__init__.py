@@ -1,0 +1,1 @@
+"""Turns results into documents and the page; each module is named after the document it fills."""

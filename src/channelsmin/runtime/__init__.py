@@ -1,0 +1,1 @@
+"""A release becomes a project, an environment, and a running server."""

@@ -1,0 +1,1 @@
+"""Keeps the facts about releases current, from the package index."""

@@ -1,0 +1,162 @@
+"""B. Beside oTree's own tools."""
+
+import csv
+import re
+import tarfile
+from pathlib import Path
+
+from packaging.version import Version
+from playwright.sync_api import Page, Route, expect
+
+from channelsmin.runtime.environment import Environment
+from channelsmin.runtime.export import Export, write
+from channelsmin.runtime.server import run_otree
+from harness.admin import advance_slowest, exported, open_monitor
+from harness.fixtures import NewMember, OpenGroup
+from harness.instrumented import Laboratory
+from harness.members import Member, Session
+
+THE_END = re.compile("Bot completed|No more pages")
+"""What the last page says, up to 2.5 and from 2.6 on."""
+
+
+def test_b1_otree_test_plays_the_pages_to_the_end(
+    environment: Environment, export: Export, tmp_path: Path
+) -> None:
+    write(export, tmp_path / "project")
+    beside = tmp_path / "beside"
+    environment.install_beside(beside, export.variant.facts.get("bots_need", []))
+    ended = run_otree(
+        environment,
+        tmp_path / "project",
+        "test",
+        "channelsmin",
+        f"--export={tmp_path / 'data'}",
+        extra={"PYTHONPATH": str(beside)},
+    )
+    assert ended.returncode == 0, ended.stdout
+    # A bot may pass over MyPage once the group has moved on (clause B2); here it is never so.
+    assert ended.stdout.count("/MyPage/") == 3
+    with (tmp_path / "data" / "channelsmin.csv").open(encoding="utf-8-sig") as file:
+        players = list(csv.DictReader(file))
+    assert len(players) == 3
+    for player in players:
+        assert player["participant._current_page_name"] == "Results"
+        assert player["participant._index_in_pages"] > player["participant._max_page_index"]
+        assert player["group.moved_by"] in {"1", "2", "3"}
+
+
+def test_b2_browser_bots_play_to_the_end(
+    researcher: Page, laboratory: Laboratory, new_member: NewMember
+) -> None:
+    """One's form is held up until another has moved the group on; one comes only then."""
+    session = Session(researcher, laboratory.server.url, "bots")
+    slow, quick, late = (new_member(session, place) for place in (1, 2, 3))
+    forms: list[Route] = []
+    slow.page.route("**/MyPage/**", lambda route: hold_first_form(route, forms))
+    with slow.page.expect_request(lambda request: request.method == "POST"):
+        start(slow)
+    for bot in (quick, late):
+        start(bot)
+        expect_the_end(bot)
+    forms[0].continue_()
+    expect_the_end(slow)
+    rows = exported(researcher, session.url)
+    for round_number in (1, 2, 3):
+        assert rows[slow.code, round_number]["group.moved_by"] == "2"
+    # Had its page asked, the answer would have taken it from there, and its form with it.
+    assert slow.sent == []
+
+
+def hold_first_form(route: Route, forms: list[Route]) -> None:
+    if route.request.method == "POST" and not forms:
+        forms.append(route)
+    else:
+        route.continue_()
+
+
+def start(bot: Member) -> None:
+    """Follow the start link; a bot leaves the page before it is loaded."""
+    bot.page.goto(bot.session.url + bot.link, wait_until="commit")
+
+
+def expect_the_end(bot: Member) -> None:
+    """Expect that the bot has submitted its last page, and has nothing more to submit."""
+    expect(bot.page.locator("body")).to_contain_text(THE_END, timeout=15_000)
+
+
+def test_b3_advance_slowest_leaves_the_group_consistent(
+    researcher: Page, laboratory: Laboratory, open_group: OpenGroup, new_member: NewMember
+) -> None:
+    session = Session(researcher, laboratory.server.url, "channelsmin")
+    group = open_group(session, 1, 2)
+    open_monitor(researcher, session)
+    # First it takes the member who has not come yet to MyPage, then all three to Results.
+    advance_slowest(researcher)
+    for member in group:
+        member.expect_my_page()
+    advance_slowest(researcher)
+    group.append(new_member(session, 3).open())
+    expect_consistent(researcher, group)
+
+
+def test_b3_a_page_timeout_leaves_the_group_consistent(
+    researcher: Page, laboratory: Laboratory, new_member: NewMember
+) -> None:
+    session = Session(researcher, laboratory.server.url, "timeout")
+    expect_consistent(researcher, [new_member(session, place).open() for place in (1, 2, 3)])
+
+
+def expect_consistent(researcher: Page, group: list[Member]) -> None:
+    """Expect all on round 1's Results, which names for all the member who is on record."""
+    named = {member.moved_by() for member in group}
+    assert {member.index() for member in group} == {2}
+    rows = exported(researcher, group[0].session.url)
+    recorded = {int(rows[member.code, 1]["group.moved_by"]) for member in group}
+    assert named == recorded
+    assert len(named) == 1
+    assert named < {1, 2, 3}
+
+
+def test_b4_resetdb_makes_a_database_that_create_session_can_use(
+    environment: Environment, export: Export, tmp_path: Path
+) -> None:
+    write(export, tmp_path / "project")
+    for command in ("resetdb", "--noinput"), ("create_session", "channelsmin", "3"):
+        ended = run_otree(environment, tmp_path / "project", *command)
+        assert ended.returncode == 0, ended.stdout
+
+
+def test_b4_a_session_made_by_create_session_can_be_played(
+    environment: Environment,
+    researcher: Page,
+    laboratory: Laboratory,
+    open_group: OpenGroup,
+) -> None:
+    project, url = laboratory.server.project, laboratory.server.url
+    ended = run_otree(environment, project, "create_session", "channelsmin", "3")
+    assert ended.returncode == 0, ended.stdout
+    made = re.search(r"session with code (\w+)", ended.stdout)
+    assert made, ended.stdout
+    group = open_group(Session(researcher, url, code=made[1]), 1, 2, 3)
+    group[1].click_done()
+    for member in group:
+        member.expect_results(moved_by=2)
+    assert exported(researcher, url)[group[0].code, 1]["group.moved_by"] == "2"
+
+
+def test_b4_otree_zip_packs_the_whole_project(
+    environment: Environment, export: Export, release: Version, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    write(export, project)
+    files = {str(file.relative_to(project)) for file in project.rglob("*") if file.is_file()}
+    ended = run_otree(environment, project, "zip")
+    if export.variant.rules("no_zip", release):
+        assert "Unknown command" in ended.stdout
+        return
+    assert ended.returncode == 0, ended.stdout
+    # Up to 2.1.28 the archive was not named for the project; in 2.1.25 and 2.1.26 it held a folder.
+    (archive,) = [*project.glob("*.otreezip"), *project.glob("zipped.*gz")]
+    with tarfile.open(archive) as packed:
+        assert files <= {name.removeprefix("proj/") for name in packed.getnames()}

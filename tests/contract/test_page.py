@@ -1,0 +1,80 @@
+"""P. The page: what a participant sees."""
+
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from channelsmin.runtime.export import Export, write
+from harness.fixtures import NewMember, OpenGroup
+from harness.members import Member, Network, Session
+
+
+def test_p1_one_sentence_and_one_button_named_done(session: Session, open_group: OpenGroup) -> None:
+    (member,) = open_group(session, 1)
+    content = member.page.locator("#form")
+    expect(content.get_by_role("button")).to_have_count(1)
+    expect(content.get_by_role("button", name="Done", exact=True)).to_be_enabled()
+    sentence = content.get_by_text("When any member of your group")
+    expect(sentence).to_have_text(
+        "When any member of your group clicks this button, the whole group goes on."
+    )
+
+
+def test_p1_next_takes_the_buttons_place_without_scripts(
+    session: Session, open_group: OpenGroup, new_member: NewMember
+) -> None:
+    first, third = open_group(session, 1, 3)
+    second = new_member(session, 2, java_script_enabled=False).open()
+    expect(second.page.get_by_role("button", name="Done", exact=True)).to_be_hidden()
+    expect(second.page.locator(".otree-btn-next")).to_be_visible()
+    second.go_on()
+    for member in (second, first, third):
+        member.expect_results(moved_by=2)
+
+
+def test_p2_results_says_that_the_group_moved_and_who_moved_it(group: list[Member]) -> None:
+    group[2].click_done()
+    for member in group:
+        member.expect_results(moved_by=3)
+        expect(member.page.get_by_text("Your group has moved on")).to_be_visible()
+
+
+def test_p3_the_button_works_by_keyboard(group: list[Member]) -> None:
+    keyboard, button = group[0].page.keyboard, group[0].page.get_by_role("button", name="Done")
+    for _ in range(10):
+        keyboard.press("Tab")
+        if button.evaluate("button => button === document.activeElement"):
+            break
+    keyboard.press("Enter")
+    for member in group:
+        member.expect_results(moved_by=1)
+
+
+def test_p3_the_state_of_the_connection_is_announced(
+    session: Session, new_member: NewMember
+) -> None:
+    member = new_member(session, 1)
+    network = Network(member.context)
+    network.cut_sockets()
+    member.open()
+    announced = member.page.locator("[aria-live=polite]")
+    expect(announced).to_have_text("Reconnecting…", use_inner_text=True)
+    network.restore()
+    expect(announced).to_have_text("Connected.", use_inner_text=True, timeout=30_000)
+
+
+def test_p3_every_word_that_a_participant_reads_stands_in_one_place(
+    session: Session, open_group: OpenGroup, export: Export, tmp_path: Path
+) -> None:
+    """Look up what is on the pages, hidden texts too, in the project as it was exported."""
+    (member,) = open_group(session, 1)
+    words = {text for text in member.words() if text}
+    member.click_done()
+    member.expect_results(moved_by=1)
+    words |= {text.removeprefix("Member 1 ") for text in member.words()}
+    assert {"Done", "Connected.", "of your group clicked the button."} <= words
+    write(export, tmp_path / "project")
+    files = [path for path in (tmp_path / "project").rglob("*.*") if path.name != "README.md"]
+    everything = "\n".join(path.read_text() for path in files if path.is_file())
+    for text in words:
+        assert everything.count(text) == 1, text

@@ -1,0 +1,160 @@
+"""M. More than one process, and PostgreSQL: what a server in production has."""
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from channelsmin.runtime import export as exporting
+from channelsmin.runtime.environment import Environment
+from channelsmin.runtime.export import Export
+from channelsmin.runtime.server import Server, free_port, run_otree
+from harness import services
+from harness.fixtures import Connect, NewMember, OpenGroup
+from harness.members import Member, Session, Socket, Visitor
+from harness.protocol import MOVED, NOT_YET, ask
+from harness.services import PROCESS, Database
+
+SECONDS = 5
+"""Within which the news comes from one process to the other."""
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Database]:
+    with services.postgresql() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def redis_url() -> Iterator[str]:
+    with services.redis() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def production(
+    environment: Environment,
+    export: Export,
+    database: Database,
+    redis_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Server]:
+    """The release's production server, with all that belongs to it."""
+    folder = tmp_path_factory.mktemp("production")
+    project, beside = folder / "project", folder / "beside"
+    exporting.write(export, project)
+    rule = how_to_run(export)
+    packages = [*export.variant.facts["postgresql_needs"], *rule.get("needs", [])]
+    environment.install_beside(beside, packages)
+    extra = {
+        "DATABASE_URL": database.url,
+        "REDIS_URL": redis_url,
+        "OTREE_PRODUCTION": "1",
+        "PYTHONPATH": str(beside),
+        "PATH": os.pathsep.join([str(beside / "bin"), environment.variables()["PATH"]]),
+    }
+    for step in [*rule.get("before_resetdb", ()), "resetdb --noinput"]:
+        ended = run_otree(environment, project, *step.split(), extra=extra)
+        assert ended.returncode == 0, ended.stdout
+    log = folder / "server.log"
+    with Server(environment, project, rule["first"], free_port(), log, extra) as running:
+        yield running
+
+
+@pytest.fixture
+def further(production: Server, export: Export) -> Iterator[Server]:
+    """One more process of the same project, on the same database and Redis."""
+    environment, project, extra = production.environment, production.project, production.extra
+    command, log = how_to_run(export)["further"], production.log.with_name("further.log")
+    with Server(environment, project, command, free_port(), log, extra) as running:
+        yield running
+
+
+def how_to_run(export: Export) -> Mapping[str, Any]:
+    assert export.release is not None
+    return export.variant.rule("production_server", export.release)
+
+
+@pytest.fixture
+def address(production: Server, further: Server) -> Iterator[str]:
+    """The one address of both."""
+    with services.nginx([production.port, further.port]) as url:
+        yield url
+
+
+def test_m1_the_production_server_on_postgresql(
+    researcher: Page, production: Server, database: Database, open_group: OpenGroup
+) -> None:
+    group = open_group(Session(researcher, production.url, "channelsmin"), 1, 2, 3)
+    group[1].click_done()
+    for member in group:
+        member.expect_results(moved_by=2)
+    production.kill()
+    record = database.ask("SELECT moved_by FROM channelsmin_group ORDER BY id DESC LIMIT 1")
+    assert record == "2"
+    production.start()
+    for member in group:
+        member.page.reload()
+        member.expect_results(moved_by=2)
+
+
+def test_m1_a_click_on_one_process_moves_members_of_the_other(
+    researcher: Page,
+    production: Server,
+    further: Server,
+    address: str,
+    new_member: NewMember,
+    connect: Connect,
+) -> None:
+    session = Session(researcher, address, "channelsmin")
+    first = join_at(production, new_member(session, 1), connect)
+    second = join_at(further, new_member(session, 2), connect)
+    url = first.socket_url_of(Visitor(session, 3).visit().code)
+    # They ask once and then say nothing: what they hear later has come by itself.
+    sockets = [connect_at(server, url, connect) for server in (production, further)]
+    for socket in sockets:
+        socket.say(ask())
+        assert socket.hear() == NOT_YET
+    first.click_done()
+    for socket in sockets:
+        assert socket.hear(SECONDS) == MOVED
+    for member in (first, second):
+        member.expect_results(moved_by=1)
+
+
+def join_at(server: Server, member: Member, connect: Connect) -> Member:
+    """Open the page, again and again until the proxy gives its socket to this process.
+
+    The proxy gives it to whichever has the fewest, and that may be the same one for ever. So a
+    few more sockets stay open, at the other process alone.
+    """
+    addresses: dict[str, str] = {}  # oTree's pages have sockets of their own besides ours
+    answers: dict[str, str] = {}
+
+    def note(event: dict[str, Any]) -> None:
+        answers[addresses[event["requestId"]]] = event["response"]["headers"][PROCESS]
+
+    tools = member.context.new_cdp_session(member.page)
+    tools.on("Network.webSocketCreated", lambda e: addresses.update({e["requestId"]: e["url"]}))
+    tools.on("Network.webSocketHandshakeResponseReceived", note)
+    tools.send("Network.enable")
+    member.open().ready()
+    while not is_at(server, answers.pop(member.socket_url)):
+        for socket in [connect(member.socket_url) for _ in range(4)]:
+            if is_at(server, socket.header(PROCESS)):
+                socket.close()
+        member.open().ready()
+    return member
+
+
+def connect_at(server: Server, url: str, connect: Connect) -> Socket:
+    """Connect, again and again until the proxy gives the socket to this process."""
+    while not is_at(server, (socket := connect(url)).header(PROCESS)):
+        pass
+    return socket
+
+
+def is_at(server: Server, answered_by: str) -> bool:
+    return answered_by == f"127.0.0.1:{server.port}"

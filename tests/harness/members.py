@@ -1,0 +1,284 @@
+"""Members of a session: in a browser, and over bare HTTP and WebSocket."""
+
+import re
+import struct
+from contextlib import ExitStack, suppress
+from socket import SHUT_RD, SO_LINGER, SOL_SOCKET
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx
+import pytest
+from playwright.sync_api import BrowserContext, Error, Page, WebSocketRoute, expect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
+
+from harness.protocol import read
+
+START_LINKS = re.compile(r"/SessionStartLinks/")
+ON_MY_PAGE = re.compile(r"/MyPage/")
+ON_RESULTS = re.compile(r"/Results/")
+MOVED_BY = re.compile(r"Member \d of your group")
+
+
+WORDS = """() => {
+    // On some betas of 6.0.0 the line on who made the server stands within the content.
+    const OTREES = 'script, noscript, .otree-btn-next, .powered-by-otree';
+    // oTree 6 puts what it knows for debugging around the title, in brackets; 6.0.6 forgot some.
+    const texts = [document.title.replace(/\\[.*?\\]|^\\w{4}\\/P\\d+ /g, '').trim()];
+    const content = document.querySelector('.otree-content, ._otree-content');
+    const walker = document.createTreeWalker(content, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        if (!walker.currentNode.parentElement.closest(OTREES))
+            texts.push(walker.currentNode.textContent.trim());
+    }
+    return texts.filter(text => text);
+}"""
+
+
+def _go(page: Page, address: str) -> None:
+    answer = page.goto(address)
+    assert answer, address
+    assert answer.ok, f"{answer.url}: {answer.status} {answer.text()}"
+
+
+class Session:
+    """A session, as a researcher has it in a browser."""
+
+    def __init__(self, researcher: Page, url: str, config: str = "", code: str = "") -> None:
+        """Make a demo session of the named config, or open the one that has this code."""
+        self.url = url
+        address = f"{url}/SessionStartLinks/{code}" if code else f"{url}/demo/{config}/"
+        _go(researcher, address)
+        try:
+            researcher.wait_for_url(START_LINKS, timeout=10_000)
+        except Error:
+            # oTree 6.0.15, when busy, may never say that the session is there: once more.
+            _go(researcher, address)
+            researcher.wait_for_url(START_LINKS)
+        self.code = urlsplit(researcher.url).path.split("/")[2]
+        links = re.findall(r"/InitializeParticipant/\w+", researcher.content())
+        self.links = list(dict.fromkeys(links))
+
+    @property
+    def codes(self) -> list[str]:
+        """The participants' codes, in the order of their places in the session."""
+        return [link.rsplit("/", 1)[1] for link in self.links]
+
+
+class Network:
+    """What lies between a member's browser and the server, and can fail."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        """Put itself between the pages that `context` will open and their sockets.
+
+        All is well at first.
+        """
+        self.context = context
+        self.is_cut = False
+        self.swallows = False
+        self._routes: list[WebSocketRoute] = []
+        context.route_web_socket(re.compile(".*"), self._connect)
+
+    def _connect(self, route: WebSocketRoute) -> None:
+        if self.is_cut:
+            route.close()
+            return
+        server = route.connect_to_server()
+        route.on_message(lambda message: None if self.swallows else server.send(message))
+        server.on_message(lambda message: None if self.swallows else route.send(message))
+        self._routes.append(route)
+
+    def cut(self) -> None:
+        """Cut every connection and let no new one through."""
+        self.context.set_offline(True)
+        self.cut_sockets()
+
+    def cut_sockets(self) -> None:
+        """Cut every WebSocket and let no new one through, as some proxies do."""
+        self.is_cut = True
+        for route in self._routes:
+            with suppress(Exception):  # closed before
+                route.close()
+
+    def restore(self) -> None:
+        """Let connections through again."""
+        self.is_cut = False
+        self.context.set_offline(False)
+
+
+class Member:
+    """A participant in a browser."""
+
+    def __init__(self, context: BrowserContext, session: Session, place: int) -> None:
+        """Be the participant of the session at `place` (from 1)."""
+        self.session = session
+        self.code = session.codes[place - 1]
+        self.link = session.links[place - 1]
+        self.context = context
+        self.sent: list[str] = []
+        self.socket_url = ""
+        self.page = self.new_tab()
+
+    def new_tab(self) -> Page:
+        """Open one more tab, and note which socket its page talks on, and what it says."""
+        tab = self.context.new_page()
+        tab.on(
+            "websocket",
+            lambda socket: socket.on("framesent", lambda frame: self._note(socket.url, frame)),
+        )
+        return tab
+
+    def _note(self, url: str, frame: str | bytes) -> None:
+        if '"type"' in str(frame):
+            self.socket_url = url
+            self.sent.append(str(frame))
+
+    def open(self) -> "Member":
+        """Follow the start link."""
+        _go(self.page, self.session.url + self.link)
+        return self
+
+    def come_back(self) -> "Member":
+        """Follow the start link again, in a new tab."""
+        self.page = self.new_tab()
+        return self.open()
+
+    def ready(self) -> "Member":
+        """Wait until MyPage is connected."""
+        expect(self.page.get_by_text("Connected.")).to_be_visible(timeout=15_000)
+        return self
+
+    def click_done(self) -> None:
+        """Click the button."""
+        self.page.get_by_role("button", name="Done").click()
+
+    def go_on(self) -> None:
+        """Click oTree's own Next."""
+        self.page.locator(".otree-btn-next").click()
+
+    def expect_my_page(self) -> None:
+        """Expect to be on the page with the button."""
+        expect(self.page).to_have_url(ON_MY_PAGE)
+
+    def expect_results(self, moved_by: int, seconds: float = 15) -> None:
+        """Expect to be on Results, and to read there that `moved_by` moved the group."""
+        expect(self.page).to_have_url(ON_RESULTS, timeout=seconds * 1000)
+        expect(self.page.get_by_text(f"Member {moved_by} of your group")).to_be_visible()
+
+    def moved_by(self) -> int:
+        """Wait to be on Results, and return who moved the group, as it says there."""
+        expect(self.page).to_have_url(ON_RESULTS, timeout=15_000)
+        expect(self.page.locator("body")).to_contain_text(MOVED_BY)
+        return int(self.page.get_by_text(MOVED_BY).inner_text().split()[1])
+
+    def words(self) -> set[str]:
+        """The texts of the page's title and content, shown or hidden, without oTree's own."""
+        texts: list[str] = self.page.evaluate(WORDS)
+        return set(texts)
+
+    def index(self) -> int:
+        """The place of the current page in the session, as its address ends with it."""
+        return int(urlsplit(self.page.url).path.rstrip("/").rsplit("/", 1)[1])
+
+    def socket_url_of(self, code: str) -> str:
+        """The address of the socket that the page of this group has, for another code."""
+        assert self.code in self.socket_url
+        return self.socket_url.replace(self.code, quote(code, safe=""))
+
+
+def join_behind_a_network(member: Member) -> tuple[Member, Network]:
+    """Put a member behind a network that can fail, and wait for them to be connected."""
+    network = Network(member.context)
+    return member.open().ready(), network
+
+
+class Visitor:
+    """A participant without a browser, who is where the server says, and clicks nothing."""
+
+    def __init__(self, session: Session, place: int) -> None:
+        """Be the participant of the session at `place` (from 1)."""
+        self.code = session.codes[place - 1]
+        self._http = httpx.Client(base_url=session.url, follow_redirects=True, timeout=15)
+        self._link = session.links[place - 1]
+
+    def path(self) -> str:
+        """Follow the start link, and return the path of the page that this leads to."""
+        answer = self._http.get(self._link)
+        assert answer.status_code == 200, answer.text
+        return answer.url.path
+
+    def visit(self) -> "Visitor":
+        """Be on MyPage."""
+        assert "/MyPage/" in self.path()
+        return self
+
+
+class Socket:
+    """A WebSocket that a test holds in its hands.
+
+    Where the server refuses the connection it is a closed one: it says and hears nothing.
+    """
+
+    def __init__(self, url: str, origin: Origin | None = None) -> None:
+        """Connect to `url`, as a page of `origin` would, or as something that is no browser."""
+        self._open = ExitStack()
+        self._connection: ClientConnection | None = None
+        with suppress(InvalidHandshake, ConnectionClosed, EOFError, OSError):
+            self._connection = self._open.enter_context(
+                connect(url, origin=origin, open_timeout=30, close_timeout=1, ping_interval=None)
+            )
+
+    def say(self, *messages: str | bytes, is_text: bool | None = None) -> None:
+        """Send messages, strings as text and bytes as binary; a closed socket sends nothing.
+
+        With `is_text`, bytes are sent as text all the same, be they UTF-8 or not.
+        """
+        with suppress(ConnectionClosed, OSError):
+            for message in messages:
+                if self._connection:
+                    self._connection.send(message, text=is_text)
+
+    def hear(self, seconds: float = 15) -> dict[str, Any]:
+        """Wait for the next news."""
+        assert self._connection, "the server refused this socket"
+        return read(self._connection.recv(timeout=seconds))
+
+    def heard_by_now(self) -> list[str]:
+        """Return every message that has come and was not heard yet; waits for none.
+
+        A ping and its answer come first, so that what the server had sent before is there.
+        """
+        messages: list[str] = []
+        with suppress(ConnectionClosed, TimeoutError):
+            if self._connection:
+                self._connection.ping(ack_on_close=True).wait(5)
+                while True:
+                    messages.append(str(self._connection.recv(timeout=0)))
+        return messages
+
+    def wait_until_refused(self, seconds: float = 3) -> None:
+        """Wait until the server closes this socket, unless it never let it open."""
+        if self._connection:
+            with pytest.raises(ConnectionClosed):
+                self._connection.recv(timeout=seconds)
+
+    def abort(self) -> None:
+        """Break off without a goodbye, as a computer does that goes to sleep or crashes."""
+        if self._connection:
+            raw = self._connection.socket
+            with suppress(OSError):  # ended by itself
+                raw.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+                raw.shutdown(SHUT_RD)
+                raw.close()
+
+    def header(self, name: str) -> str:
+        """Return a header of the answer to the handshake."""
+        assert self._connection, "the server refused this socket"
+        assert self._connection.response
+        return self._connection.response.headers[name]
+
+    def close(self) -> None:
+        """Hang up."""
+        self._open.close()

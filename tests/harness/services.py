@@ -1,0 +1,138 @@
+"""What stands around oTree in production: PostgreSQL, Redis and nginx, of this machine's own.
+
+Each is started from its installed program, on a free port of the loopback interface, with
+its data in a new folder, and is ended after the block. Where the program is missing, one
+line says what to install.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from channelsmin.errors import UserError
+from channelsmin.paths import ROOT
+from channelsmin.runtime.server import free_port, is_free
+
+SECONDS = 20
+"""How long each may take to start or to end; the slowest seen took 1 s."""
+
+PROCESS = "X-Process"
+"""The header in which the proxy says which server process has answered."""
+
+NGINX = """
+daemon off;
+master_process off;  # or it would do its work as another user
+pid {folder}/pid;
+error_log stderr;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder};
+    proxy_temp_path {folder};
+    fastcgi_temp_path {folder};
+    uwsgi_temp_path {folder};
+    scgi_temp_path {folder};
+    add_header {process} $upstream_addr always;
+    {site}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Database:
+    """A PostgreSQL of our own."""
+
+    url: str
+
+    def ask(self, sql: str) -> str:
+        """Return what a query finds, as text."""
+        options = ["--no-psqlrc", "--tuples-only", "--no-align", "--command", sql]
+        command = [_program("psql", "postgresql"), self.url, *options]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@contextmanager
+def postgresql() -> Iterator[Database]:
+    """Run PostgreSQL with one empty database; it refuses to be root, so then as `postgres`."""
+    initdb, postgres = (_program(name, "postgresql") for name in ("initdb", "postgres"))
+    user = "postgres" if os.geteuid() == 0 else None
+    with tempfile.TemporaryDirectory(prefix="channelsmin-") as folder:
+        if user:
+            shutil.chown(folder, user)
+        make = [initdb, "--pgdata", folder, "--username=otree", "--auth=trust", "--no-sync"]
+        subprocess.run(make, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        port = free_port()
+        options = ["-D", folder, "-h", "127.0.0.1", "-p", str(port), "-k", "", "-F"]
+        with _running([postgres, *options], port, user):
+            yield Database(f"postgres://otree@127.0.0.1:{port}/postgres")
+
+
+@contextmanager
+def redis() -> Iterator[str]:
+    """Run Redis, which keeps nothing; yield its address."""
+    port = free_port()
+    options = ["--bind", "127.0.0.1", "--port", str(port), "--save", ""]
+    with _running([_program("redis-server", "redis-server"), *options], port):
+        yield f"redis://127.0.0.1:{port}"
+
+
+@contextmanager
+def nginx(ports: Sequence[int]) -> Iterator[str]:
+    """Run nginx in front of two server processes, as docs/nginx.conf says; yield its address."""
+    port = free_port()
+    site = (ROOT / "docs" / "nginx.conf").read_text()
+    changes = {"listen 80": f"listen 127.0.0.1:{port}"}
+    changes.update((f":{8001 + place}", f":{own}") for place, own in enumerate(ports))
+    for old, new in changes.items():
+        assert old in site
+        site = site.replace(old, new)
+    with tempfile.TemporaryDirectory(prefix="channelsmin-") as name:
+        conf = Path(name, "nginx.conf")
+        conf.write_text(NGINX.format(folder=name, process=PROCESS, site=site))
+        with _running([_program("nginx", "nginx"), "-c", str(conf), "-e", "stderr"], port):
+            yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def _running(command: Sequence[str], port: int, user: str | None = None) -> Iterator[None]:
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            user=user,
+            cwd="/",
+            start_new_session=True,
+        )
+        try:
+            deadline = time.monotonic() + SECONDS
+            while is_free(port):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    log.seek(0)
+                    raise UserError(f"{command[0]} did not start: {log.read().decode()}")
+                time.sleep(0.02)
+            yield
+        finally:
+            process.send_signal(signal.SIGINT)  # all three end at once, whoever is connected
+            try:
+                process.wait(SECONDS)
+            finally:
+                process.kill()
+
+
+def _program(name: str, package: str) -> str:
+    # Debian keeps PostgreSQL's own programs, and an ordinary user's nginx, off the PATH.
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", *map(str, folders)])
+    found = shutil.which(name, path=path)
+    if not found:
+        raise UserError(f"no {name}: install {package} with your system's package manager")
+    return found

@@ -1,0 +1,109 @@
+"""The variants, as texts: what they import, how long they are, how alike their neighbours."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from channelsmin.matrix import releases, variants
+from channelsmin.matrix.variants import Variant
+
+ALL = variants.load_all()
+each_variant = pytest.mark.parametrize("variant", ALL, ids=lambda variant: variant.name)
+
+BOILERPLATE = {"manage.py", "settings.py"}
+"""What `otree startproject` writes: not what a reader of the variant reads."""
+
+
+def python_files(variant: Variant) -> list[Path]:
+    return sorted(path for path in variant.folder.rglob("*.py") if path.name not in BOILERPLATE)
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Yield the module of each import that is not the app's own."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module or ""
+
+
+def code_lines(file: Path) -> int:
+    """Count the lines that are neither blank nor a comment; docstrings count."""
+    lines = (line.strip() for line in file.read_text().splitlines())
+    return sum(bool(line) and not line.startswith("#") for line in lines)
+
+
+@each_variant
+def test_v2_every_import_beyond_otree_api_is_listed_with_its_reason(variant: Variant) -> None:
+    own = {"otree.api", "channelsmin", "settings", *sys.stdlib_module_names}
+    files = [*python_files(variant), variant.folder / "settings.py"]
+    found = {
+        module
+        for file in files
+        for module in imported(file)
+        if module not in own and module.partition(".")[0] not in own
+    }
+    listed = {
+        "otree" if name == "otree.__version__" else name
+        for name in variant.facts["beyond_otree_api"]
+    }
+    assert found == listed
+    assert all(variant.facts["beyond_otree_api"].values())
+
+
+@each_variant
+def test_a_variant_is_short_enough_to_read_in_five_minutes(variant: Variant) -> None:
+    lines = {str(file): code_lines(file) for file in python_files(variant)}
+    assert sum(lines.values()) <= 120, lines
+    assert all(count <= 60 for name, count in lines.items() if "consumers" in name), lines
+
+
+def test_neighbours_with_channels_have_the_same_files_in_the_same_places() -> None:
+    consumers = [variant.folder / "channelsmin" / "consumers.py" for variant in ALL]
+    trees = [
+        {path.relative_to(variant.folder) for path in variant.folder.rglob("*.*")}
+        for variant, file in zip(ALL, consumers, strict=True)
+        if file.exists()
+    ]
+    first, *others = trees
+    assert len(others) == 3
+    assert others[0] == others[1] == others[2]
+    # 1.4 finds a module called pages only in its last releases.
+    assert {str(path) for path in first ^ others[0]} == {
+        "channelsmin/pages.py",
+        "channelsmin/views.py",
+    }
+
+
+def test_the_variants_of_live_pages_open_their_socket_alike() -> None:
+    copies = list(variants.VARIANTS.glob("*/channelsmin/templates/channelsmin/socket.html"))
+    assert len(copies) == 2
+    assert len({copy.read_text() for copy in copies}) == 1
+
+
+def test_no_release_has_two_variants_and_no_gap_is_left_but_the_known_one() -> None:
+    unserved = []
+    for release in releases.known():
+        serving = [variant.name for variant in ALL if variant.serves(release)]
+        assert len(serving) <= 1, (release, serving)
+        if not serving:
+            unserved.append(str(release))
+    assert unserved == ["2.3.0b1"]  # can't be installed: it asks for an unpublished Twisted
+
+
+@each_variant
+def test_every_release_of_a_variant_has_a_python_and_a_durable_server(variant: Variant) -> None:
+    for release in filter(variant.serves, releases.known()):
+        assert variant.pythons(release)
+        assert variant.rule("durable_server", release)["command"]
+
+
+@each_variant
+def test_the_message_at_the_gate_tells_the_range_of_variant_toml(variant: Variant) -> None:
+    gate = (variant.folder / "channelsmin" / "__init__.py").read_text()
+    assert f"serves oTree {variant.range}. " in gate
+    for other in ALL:
+        assert f"[{other.first.major}, {other.first.minor}]" in gate

@@ -1,0 +1,197 @@
+"""`channelsmin doctor --live`: it says at which step the sockets of a project stop.
+
+An oTree that is played by a script takes the place of a real one; what it is to do wrong stands in
+the project, in a file.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from channelsmin.errors import UserError
+from channelsmin.project.doctor import live, run_checks
+from channelsmin.runtime import export, server
+
+OTREE = f"""#!{sys.executable}
+import json
+import sys
+from http import HTTPStatus
+from pathlib import Path
+
+from websockets.datastructures import Headers
+from websockets.http11 import Response
+from websockets.sync.server import serve
+
+FAULT = Path("fault.txt").read_text() if Path("fault.txt").exists() else ""
+SCRIPT = "<script>x = {{type: y ? 'click' : 'ask'}}; new WebSocket(host + '/mine/1/')</script>"
+moved, sockets = [], []
+
+
+def page(connection, request):
+    path = request.path
+    if "Upgrade" in request.headers:
+        return connection.respond(404, "") if FAULT == "refuses" else None
+    if path.startswith("/SessionStartLinks/"):
+        return connection.respond(200, "/InitializeParticipant/a /InitializeParticipant/b "
+            "/InitializeParticipant/c")
+    if path.startswith("/InitializeParticipant/"):
+        path = "/p/1/MyPage/1"
+        return Response(302, "Found", Headers(Location=path, **{{"Content-Length": "0"}}), b"")
+    if path.startswith("/p/") and "MyPage" in path:
+        if FAULT == "500":
+            print("ValueError: planted", flush=True)
+            return connection.respond(500, "")
+        if moved and FAULT != "stays":
+            headers = Headers(Location="/p/1/Results/2", **{{"Content-Length": "0"}})
+            return Response(302, "Found", headers, b"")
+        text = "no socket" if FAULT == "no socket" else SCRIPT
+        return connection.respond(200, text.replace("'ask'", "''") if FAULT == "own" else text)
+    return connection.respond(200, "")
+
+
+def talk(connection):
+    sockets.append(connection)
+    for text in connection:
+        message = json.loads(text)
+        if FAULT == "closes":
+            print("ValueError: planted", flush=True)
+            return
+        if message["type"] == "click":
+            moved.append(1)
+            for each in sockets if FAULT != "tells one" else [connection]:
+                each.send(json.dumps({{"round": "1", "moved": True}}))
+        elif FAULT != "null":
+            connection.send(json.dumps({{"round": "1", "moved": False}}))
+        else:
+            connection.send(json.dumps({{"otree_success": False, "live_method_payload": None}}))
+
+
+command, *rest = sys.argv[1:]
+if command == "create_session":
+    name = "session with code abc" if FAULT != "no session" else "KeyError: planted"
+    print("Created", name) if FAULT != "no session" else print(name)
+elif command != "resetdb":
+    if FAULT == "no start":
+        sys.exit("ImportError: planted")
+    host, port = rest[0].split(":")
+    with serve(talk, host, int(port), process_request=page) as serving:
+        serving.serve_forever()
+"""
+
+PYTHON = "#!/bin/sh\necho {}\n"
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    """A folder that looks like an environment with oTree 6.0.15."""
+    scripts = tmp_path / "environment" / "bin"
+    scripts.mkdir(parents=True)
+    for name, text in {"otree": OTREE, "python": PYTHON.format("6.0.15")}.items():
+        (scripts / name).write_text(text)
+        (scripts / name).chmod(0o755)
+    return scripts.parent
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A healthy project."""
+    export.write(export.named("6.0.15"), tmp_path / "project")
+    return tmp_path / "project"
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(server, "START_SECONDS", 10)
+    monkeypatch.setattr(live, "PATIENCE", 2)
+
+
+def test_what_works_is_said_and_the_project_stays_as_it_is(
+    project: Path, environment: Path
+) -> None:
+    before, said = contents(project), list[str]()
+    assert run_checks.run_live(project, None, environment, said.append)
+    assert said[-1] == "channelsmin: one click moved 3 members, over their sockets"
+    assert contents(project) == before
+
+
+@pytest.mark.parametrize(
+    ("fault", "step", "why"),
+    [
+        ("no start", "start the server", "ImportError: planted"),
+        ("no session", "make a session", "KeyError: planted"),
+        ("500", "open the page /p/1/MyPage/1", "status 500; the server says: ValueError: planted"),
+        ("refuses", "connect the socket /mine/1/", "HTTP 404"),
+        ("closes", "ask", "the server closed it (code 1000); the server says: ValueError: planted"),
+        ("null", "ask", '"otree_success": false'),
+        ("tells one", "hear of the click", "no answer"),
+        ("stays", "follow the click", "a member is still on http://127.0.0.1:"),
+    ],
+)
+def test_the_step_at_which_it_stops_is_named_with_what_the_server_says(
+    fault: str, step: str, why: str, project: Path, environment: Path
+) -> None:
+    (project / "fault.txt").write_text(fault)
+    said: list[str] = []
+    assert not run_checks.run_live(project, None, environment, said.append)
+    what, reason, fix = said[-1].splitlines()
+    assert what.endswith(f": it does not {step}")
+    assert why in reason
+    assert fix.startswith("    fix: ")
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("own", "3 sockets opened and stayed open; what this app says on them isn't known"),
+        ("no socket", "not tried, as its first page, /p/1/MyPage/1, opens no socket of its own"),
+    ],
+)
+def test_what_was_not_tried_is_said(
+    fault: str, words: str, project: Path, environment: Path
+) -> None:
+    (project / "fault.txt").write_text(fault)
+    said: list[str] = []
+    assert run_checks.run_live(project, None, environment, said.append)
+    assert said[-1] == f"channelsmin: {words}"
+
+
+def test_the_project_s_own_environment_is_taken(project: Path, environment: Path) -> None:
+    environment.rename(project / ".venv")
+    said: list[str] = []
+    assert run_checks.run_live(project, None, None, said.append)
+    assert "one click moved 3 members" in said[-1]
+
+
+def test_an_environment_of_another_release_is_refused(
+    project: Path, environment: Path, tmp_path: Path
+) -> None:
+    (environment / "bin" / "python").write_text(PYTHON.format("5.11.5"))
+    for named in (environment, tmp_path):
+        with pytest.raises(UserError, match=r"is no virtual environment with oTree 6\.0\.15 in it"):
+            run_checks.run_live(project, None, named, print)
+
+
+def test_of_a_release_that_is_not_certain_no_socket_is_tried(
+    project: Path, environment: Path
+) -> None:
+    (project / "requirements_base.txt").write_text("otree==5.11.5\n")
+    with pytest.raises(UserError, match="the sockets were not tried: mend this first"):
+        run_checks.run_live(project, None, environment, lambda line: None)
+
+
+def test_a_static_fault_is_told_beside_what_works(
+    project: Path, environment: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "_static").rmdir()
+    said: list[str] = []
+    assert not run_checks.run_live(project, None, environment, said.append)
+    assert said[0].startswith("_static: there is no folder _static")
+    assert "one click moved 3 members" in said[-1]

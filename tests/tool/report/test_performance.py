@@ -1,0 +1,80 @@
+"""What the bench has measured, as tables and as a plot."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from channelsmin.errors import UserError
+from channelsmin.report import performance
+
+TIMES = {"n": 30, "p50": 4.25, "p99": 1234.5}
+SUMMARY = {
+    "clicks": 30,
+    **dict.fromkeys(("first", "median", "last", "results", "connect", "late"), TIMES),
+    "lost": 0,
+    "unanswered": 0,
+    "failed_pages": 0,
+    "cpu_seconds_per_1000_clicks": 12.34,
+}
+COUNT = {"statements": {"BEGIN": 1, "SELECT": 2, "UPDATE": 1}, "messages": 4, "bytes": 1234}
+COUNTS = {**dict.fromkeys(performance.EVENTS, COUNT), "kilobytes_per_idle_connection": 45.6}
+RESULT: dict[str, Any] = {
+    "date": "2026-11-22",
+    "versions": {"python": "3.7.16"},
+    "server": "devserver",
+    "machine": {"system": "Linux", "processor": "one", "cores": 2},
+    "times": {
+        "3": {"floor": SUMMARY, "variant": SUMMARY, "ratios": {"variant": {"floor": 1.5}}},
+        "100": {"floor": SUMMARY, "variant": SUMMARY, "ratios": {"variant": {"floor": 2}}},
+    },
+    "counts": {"members": 100, "floor": COUNTS, "variant": COUNTS},
+}
+
+
+@pytest.fixture
+def results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setattr(performance, "RESULTS", tmp_path)
+    monkeypatch.setattr(performance, "PLOT", tmp_path / "plot.svg")
+    for release in "2.10.0", "2.2.4":
+        (tmp_path / f"{release}.json").write_text(json.dumps(RESULT))
+    return tmp_path
+
+
+def test_the_oldest_release_comes_first(results: Path) -> None:
+    assert [str(release) for release in performance.load()] == ["2.2.4", "2.10.0"]
+
+
+def test_times_have_a_row_for_each_subject(results: Path) -> None:
+    rows = performance.time_rows().splitlines()
+    assert len({row.count("|") for row in rows}) == 1
+    assert rows[3].startswith("| 2.2.4 | 3 | variant | 30 | 4.2 ms / 1.2 s |")
+    assert "| 1.50 |" in rows[3]
+    assert len(rows) == 2 + 2 * 2 * 2
+
+
+def test_costs_tell_queries_from_the_rest(results: Path) -> None:
+    rows = performance.use_rows()
+    assert "| 2.2.4 | variant | the first click | 3 | 1 | 4 | 1,234 |" in rows
+    assert "| 2.2.4 | variant | 46 kB | 12.3 s (100 members) |" in rows
+
+
+def test_a_plot_of_other_results_is_stale(results: Path) -> None:
+    with pytest.raises(UserError, match="stale"):
+        performance.check()
+    performance.PLOT.write_text(f"drawn from {performance.digest()}")
+    performance.check()
+    (results / "2.2.4.json").write_text(json.dumps({**RESULT, "date": "2026-11-23"}))
+    with pytest.raises(UserError, match="stale"):
+        performance.check()
+
+
+def test_the_plot_is_the_same_each_time(results: Path) -> None:
+    pytest.importorskip("matplotlib")
+    (results / "2.10.0.json").unlink()  # a release of no era
+    performance.plot(performance.PLOT)
+    first = performance.PLOT.read_text()
+    performance.plot(performance.PLOT)
+    assert performance.PLOT.read_text() == first
+    performance.check()

@@ -1,0 +1,96 @@
+"""`channelsmin demo` and what it stands on: its refusals, each one line."""
+
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from channelsmin.errors import UserError
+from channelsmin.matrix import releases, variants
+from channelsmin.runtime import demo, environment
+from channelsmin.runtime.environment import Environment
+from channelsmin.runtime.server import Server, free_port, is_free, run_otree
+
+RELEASE = releases.find("6.0.15")
+VARIANT = variants.serving(RELEASE)
+
+
+def test_a_busy_port_is_named() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        assert not is_free(port)
+        with pytest.raises(UserError, match=f"port {port} is busy"):
+            demo.run("6.0.15", port, print)
+
+
+def test_a_withdrawn_release_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = releases.rows()
+    withdrawn = {RELEASE: replace(rows[RELEASE], yanked="removed due to bug")}
+    monkeypatch.setattr(releases, "rows", lambda: {**rows, **withdrawn})
+    monkeypatch.setattr(environment, "interpreter", lambda variant, release: Path())
+    assert demo.newest_runnable() < RELEASE
+
+
+def test_a_missing_interpreter_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(environment, "first_interpreter", lambda version: None)
+    old = releases.find("2.1.41")
+    with pytest.raises(UserError, match=r"oTree 2\.1\.41 needs Python 3\.7 or 3\.6"):
+        environment.create(variants.serving(old), old, tmp_path)
+    with pytest.raises(UserError, match="no Python that runs any release"):
+        demo.newest_runnable()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (str(RELEASE), "could not be installed"),
+        ("2.0.19", r"nobody can install oTree 2\.0\.19: its setup\.py"),
+    ],
+)
+def test_a_failed_installation_says_why_and_leaves_nothing_behind(
+    text: str, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(environment, "requirements", lambda release, python: "--no-such-option")
+    monkeypatch.setattr(environment, "first_interpreter", lambda version: Path(sys.executable))
+    release = releases.find(text)
+    with pytest.raises(UserError, match=message):
+        environment.create(variants.serving(release), release, tmp_path / "environment")
+    assert not (tmp_path / "environment").exists()
+
+
+def stand_in(folder: Path, script: str) -> Environment:
+    """Return an environment whose `otree` is a shell script."""
+    (folder / "bin").mkdir(parents=True)
+    otree = folder / "bin" / "otree"
+    otree.write_text(f"#!/bin/sh\n{script}\n")
+    otree.chmod(0o755)
+    return Environment(folder)
+
+
+def test_a_server_that_ends_at_once_is_reported_with_its_last_words(tmp_path: Path) -> None:
+    broken = stand_in(tmp_path / "environment", "echo first; echo the reason; exit 3")
+    server = Server(broken, tmp_path, "devserver", free_port(), tmp_path / "log")
+    with pytest.raises(UserError, match="it said last: the reason"):
+        server.start()
+
+
+def test_nothing_that_a_command_started_outlives_it(tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    leaving = stand_in(tmp_path / "environment", f"sleep 600 & echo $! > {child}")
+    run_otree(leaving, tmp_path, "test", timeout=30)
+    deadline = time.monotonic() + 10
+    while lives(child.read_text().strip()):
+        assert time.monotonic() < deadline
+
+
+def lives(process: str) -> bool:
+    """Say whether a process runs; one that has ended and was not collected (Z) does not."""
+    command = ["ps", "-o", "stat=", "-p", process]
+    state = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return bool(state.strip()) and not state.startswith("Z")

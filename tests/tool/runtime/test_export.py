@@ -1,0 +1,107 @@
+"""`channelsmin export`: what it writes, and what it refuses."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from channelsmin.errors import UserError
+from channelsmin.matrix import variants
+from channelsmin.runtime import export
+
+SHARED = {path.name for path in export.SHARED_TEMPLATES.iterdir()}
+
+
+def channelsmin(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a person does."""
+    command = [sys.executable, "-m", "channelsmin", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("variant", variants.load_all(), ids=lambda variant: variant.name)
+def test_an_export_is_the_variant_and_the_shared_templates(
+    variant: variants.Variant, tmp_path: Path
+) -> None:
+    export.write(export.named(variant.name), tmp_path / "project")
+    written = {
+        path.relative_to(tmp_path / "project")
+        for path in (tmp_path / "project").rglob("*")
+        if path.is_file()
+    }
+    own = {
+        path.relative_to(variant.folder)
+        for path in variant.folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    } - {Path("variant.toml")}
+    templates = {export.TEMPLATES / name for name in SHARED}
+    made = {Path("requirements.txt")}
+    assert written - {Path("constraints.txt")} == own | templates | made
+    assert (tmp_path / "project" / "_static").is_dir()
+
+
+def test_a_variants_own_template_takes_the_place_of_the_shared_one(tmp_path: Path) -> None:
+    export.write(export.named("otree-5.0"), tmp_path / "project")
+    written = (tmp_path / "project" / export.TEMPLATES / "socket.html").read_text()
+    assert "liveSocket" in written
+
+
+def test_the_requirements_are_the_release_or_the_variants_range(tmp_path: Path) -> None:
+    for what, line in (("2.2.4", "otree==2.2.4"), ("otree-2.3", "otree>=2.3.0b2,<=2.5.8")):
+        export.write(export.named(what), tmp_path / what)
+        assert line in (tmp_path / what / "requirements.txt").read_text().splitlines()
+
+
+def test_what_is_held_back_is_so_in_the_exported_project(tmp_path: Path) -> None:
+    export.write(export.named("3.2.8"), tmp_path / "project")
+    requirements = (tmp_path / "project" / "requirements.txt").read_text()
+    assert "-c constraints.txt" in requirements.splitlines()
+    assert (tmp_path / "project" / "constraints.txt").read_text() == "huey<3\n"
+
+
+@pytest.mark.parametrize("what", ["3.4.0", "otree-2.6", "otree-5.0"])
+def test_nothing_is_held_back_for_a_release_that_needs_none(what: str, tmp_path: Path) -> None:
+    export.write(export.named(what), tmp_path / "project")
+    assert not (tmp_path / "project" / "constraints.txt").exists()
+
+
+def test_where_nothing_is_held_back_there_are_no_constraints(tmp_path: Path) -> None:
+    export.write(export.named("3.4.0"), tmp_path / "project")
+    assert "-c " not in (tmp_path / "project" / "requirements.txt").read_text()
+    assert not (tmp_path / "project" / "constraints.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("9.9.9", "oTree has no release '9.9.9'"),
+        ("two", "oTree has no release 'two'"),
+        ("otree-9", "oTree has no release 'otree-9'"),
+        ("2.3.0b1", "no variant serves oTree 2.3.0b1"),
+    ],
+)
+def test_a_release_that_cannot_be_served_is_refused_in_one_line(
+    what: str, message: str, tmp_path: Path
+) -> None:
+    ended = channelsmin("export", what, tmp_path / "project")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"channelsmin: {message}")
+    assert ended.stderr.count("\n") == 1
+    assert not (tmp_path / "project").exists()
+
+
+def test_a_folder_that_is_not_empty_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    ended = channelsmin("export", "2.2.4", tmp_path)
+    assert ended.returncode == 1
+    assert "is not empty" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UserError, match="is not empty"):
+        export.write(export.named("2.2.4"), tmp_path / "file")
+    with pytest.raises(UserError, match="cannot be made"):
+        export.write(export.named("2.2.4"), tmp_path / "file" / "project")
