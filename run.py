@@ -35,7 +35,7 @@ def set_up() -> None:
             f"run.py: .venv could not be made ({error}); on Debian and Ubuntu, "
             "`apt install python3-venv` adds what is missing"
         )
-    project = ["--editable", f"{ROOT}[test,lint,bench,lock]"]
+    project = ["--editable", f"{ROOT}[test,lint,bench]"]
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", *project]
     if subprocess.run(pip, check=False).returncode:
         sys.exit("run.py: the packages could not be installed: see above, and run this again")

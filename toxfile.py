@@ -15,9 +15,8 @@ from tox.session.state import State
 from tox.tox_env.python.pip.req_file import PythonDeps
 
 from channelsmin.matrix import locks, releases, variants
-from channelsmin.matrix.variants import Variant
-from channelsmin.paths import ROOT, write
-from channelsmin.runtime import environment
+from channelsmin.paths import ROOT, write_atomically
+from channelsmin.runtime import environment, interpreters
 from channelsmin.testing import suite
 
 REQUIREMENTS = ROOT / ".tox" / "requirements"
@@ -37,12 +36,12 @@ def tox_extend_envs() -> Iterable[str]:
     return [f"otree{release}" for release in releases.known() if variants.find(release)]
 
 
-def _written(variant: Variant, release: Version) -> Path:
+def _written(release: Version) -> Path:
     """Write the release's requirements file where tox can read it; return where."""
     file = REQUIREMENTS / f"otree{release}.txt"
-    text = environment.requirements(release, environment.python_version(variant, release))
+    text = environment.requirements(release, interpreters.best_version(release))
     if not file.exists() or file.read_text(encoding="utf-8") != text:
-        write(file, text)
+        write_atomically(file, text)
     return file
 
 
@@ -52,12 +51,11 @@ def tox_add_env_config(env_conf: EnvConfigSet, state: State) -> None:
     release = suite.release_of(env_conf.env_name or "")
     if release is None:
         return
-    variant = variants.serving(release)
-    pythons = variant.pythons(release)
-    found = environment.interpreter(variant, release)
+    pythons = variants.serving(release).pythons(release)
+    found = interpreters.best(release)
     settings: dict[str, object] = {
         "base_python": [str(found)] if found else [f"python{version}" for version in pythons],
-        "deps": PythonDeps(f"-r {_written(variant, release)}", ROOT),
+        "deps": PythonDeps(f"-r {_written(release)}", ROOT),
         "set_env": locks.BUILD_VARIABLES,
     }
     if all(python in OLD_PYTHONS for python in pythons):

@@ -1,7 +1,7 @@
-"""The floor: what a click costs where nothing but the sockets is in the way.
+"""The baseline: what a click costs where nothing but the sockets takes time.
 
-`python floor.py PORT` runs a bare broadcast server, which tells everybody of each click. It keeps
-no record, has no database and knows no groups.
+`python -m benchmarks.baseline PORT` runs a bare broadcast server, which notifies every member of
+each click. It keeps no record, has no database and knows no groups.
 """
 
 import asyncio
@@ -10,8 +10,9 @@ import sys
 
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 
-MOVED = json.dumps({"round": "1", "moved": True})
-NOT_YET = json.dumps({"round": "1", "moved": False})
+from harness import protocol
+
+MOVED, NOT_YET = (json.dumps(news) for news in (protocol.MOVED, protocol.NOT_YET))
 
 
 async def run(port: int) -> None:

@@ -1,4 +1,4 @@
-"""Measure one release, beside the floor and a live page: `python3 run.py bench` runs this.
+"""Measure one release, beside the baseline and a live page: `python3 run.py bench` runs this.
 
 What is compared runs at the same time and takes turns, click by click, so that whatever else the
 machine does in between befalls all alike.
@@ -27,15 +27,14 @@ import psutil
 
 from benchmarks.members import LOST, NEWS, Member, Room, Told, Traffic
 from benchmarks.project import BENCHMARKS, LIVE_PAGE, PATIENCE, VARIANT, Project, Snapshot, build
-from channelsmin.errors import UserError
 from channelsmin.paths import ROOT
 from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.export import Export
-from channelsmin.runtime.server import free_port, is_free
+from channelsmin.runtime.processes import free_port, listening
 from harness.process_stats import Size, family
 from harness.protocol import click
 
-FLOOR = "floor"
+BASELINE = "baseline"
 NAMES = {VARIANT: "variant", LIVE_PAGE: "live_page"}
 """How the results call the apps."""
 
@@ -274,38 +273,32 @@ async def play(subjects: Sequence[Subject], load: Load, snapshot: Snapshot) -> d
     for subject in subjects:
         subject.room.leave()
     for subject in subjects:
-        if subject.name != FLOOR:
+        if subject.name != BASELINE:
             record = records[subject.name]
             await arrive_all(subject, record, load.arrivals, snapshot)
     return {name: record.summary() for name, record in records.items()}
 
 
 @contextmanager
-def running_floor() -> Iterator[tuple[int, str]]:
-    """Run the floor; yield the number of its process and its address."""
+def running_baseline() -> Iterator[tuple[int, str]]:
+    """Run the baseline server; yield the id of its process and its address."""
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.baseline", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT)
-    try:
-        while is_free(port):
-            if process.poll() is not None:
-                raise UserError(f"the floor ended, status {process.returncode}")
-            time.sleep(0.05)
+    with listening(command, port, cwd=ROOT) as process:
         yield process.pid, f"ws://127.0.0.1:{port}/"
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def take_times(project: Project, loads: Sequence[Load], live_page_up_to: int) -> dict[str, Any]:
     """Measure how long all takes, under each load; the live page only up to so many members."""
     times = {}
-    with project.server, running_floor() as (floor, address):
+    with project.server, running_baseline() as (baseline, address):
         for load in loads:
             progress(f"{load.members} members come", True)
             subjects = [
                 Subject(
-                    FLOOR, Room([Member("", address) for _ in range(load.members)]), family(floor)
+                    BASELINE,
+                    Room([Member("", address) for _ in range(load.members)]),
+                    family(baseline),
                 )
             ]
             for app in project.apps:
@@ -327,10 +320,10 @@ def ratios(measured: Mapping[str, Any]) -> dict[str, dict[str, float]]:
         name: {
             other: round(own / base, 2)
             for other, base in last.items()
-            if other != name and name != FLOOR
+            if other != name and name != BASELINE
         }
         for name, own in last.items()
-        if name != FLOOR
+        if name != BASELINE
     }
 
 
@@ -401,9 +394,9 @@ def take_counts(
             with project.server:
                 meter = Meter(statements, project.new_room(app, members))
                 counts[NAMES[app]] = asyncio.run(count(meter, project.server.pid))
-    with running_floor() as (pid, address), tempfile.NamedTemporaryFile() as nothing:
+    with running_baseline() as (pid, address), tempfile.NamedTemporaryFile() as nothing:
         room = Room([Member("", address) for _ in range(members)])
-        counts[FLOOR] = asyncio.run(count(Meter(Path(nothing.name), room), pid))
+        counts[BASELINE] = asyncio.run(count(Meter(Path(nothing.name), room), pid))
     return counts
 
 
@@ -416,7 +409,7 @@ def circumstances(environment: Environment, project: Project) -> dict[str, Any]:
         "date": datetime.date.today().isoformat(),
         "versions": {
             "python": answer.stdout.split()[1],
-            "python of bench and floor": platform.python_version(),
+            "python of bench and baseline": platform.python_version(),
             "websockets": version("websockets"),
         },
         "server": project.server.command,

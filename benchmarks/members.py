@@ -154,7 +154,7 @@ class Member:
     """One member, who does what the page does."""
 
     def __init__(self, page: str, socket: str) -> None:
-        """Be the member whose page and whose socket have these addresses; the floor has no page."""
+        """Be the member with these addresses; at the baseline server there is no page."""
         self.page = page
         self.socket = socket
         self.heard: list[dict[str, Any]] = []

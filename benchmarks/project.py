@@ -21,7 +21,8 @@ from channelsmin.errors import UserError
 from channelsmin.paths import ROOT
 from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.export import Export, write
-from channelsmin.runtime.server import Server, free_port, run_otree
+from channelsmin.runtime.processes import free_port
+from channelsmin.runtime.server import Server, run_otree
 from harness.instrumented import edit
 
 BENCHMARKS = ROOT / "benchmarks"
@@ -93,20 +94,20 @@ def build(
     write(export, project)
     app = list((project / VARIANT).glob("*.py"))
     edit(app, "players_per_group = 3", "players_per_group = None")
-    live_pages = export.variant.rules("live_page", export.release)
-    for live_page in live_pages:
-        shutil.copytree(BENCHMARKS / LIVE_PAGE / live_page["app"], project / LIVE_PAGE)
+    live_page = export.variant.live_page(export.release)
+    if live_page:
+        shutil.copytree(BENCHMARKS / LIVE_PAGE / live_page, project / LIVE_PAGE)
         templates = project / LIVE_PAGE / "templates" / LIVE_PAGE
         shutil.copytree(BENCHMARKS / LIVE_PAGE / "templates", templates)
         edit([project / "settings.py"], "(?=\nLANGUAGE_CODE)", CONFIG)
-    command = export.variant.rule("durable_server", export.release)["command"]
+    command = export.variant.durable_server(export.release)
     production = {"OTREE_PRODUCTION": "1", **extra}
     # Up to 3.4 no page is served in production without this; from 5 on there is no such command.
     run_otree(environment, project, "collectstatic", "--noinput", extra=production)
     log = folder / "server.log"
     server = Server(environment, project, command, free_port(), log, production)
     server.prepare()
-    return Project(server, (VARIANT, LIVE_PAGE) if live_pages else (VARIANT,))
+    return Project(server, (VARIANT, LIVE_PAGE) if live_page else (VARIANT,))
 
 
 class Snapshot:

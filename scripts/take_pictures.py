@@ -17,7 +17,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from channelsmin.paths import ROOT
 from channelsmin.report.page import PAGE
 from channelsmin.runtime import demo, environment, export
-from channelsmin.runtime.server import Server, free_port
+from channelsmin.runtime.processes import free_port
+from channelsmin.runtime.server import Server
 from channelsmin.testing import browser
 
 FOLDER = ROOT / "docs"
@@ -100,7 +101,7 @@ def main() -> None:
     """Take both."""
     release = demo.newest_runnable()
     chosen = export.named(str(release))
-    installed = environment.create(chosen.variant, release, demo.cache() / f"otree{release}")
+    installed = environment.cached(release)
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder, "project")
         export.write(chosen, project)

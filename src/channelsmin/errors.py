@@ -1,5 +1,12 @@
-"""What goes wrong in a way that the person at the keyboard can mend."""
+"""Errors that the user can fix."""
 
 
 class UserError(Exception):
-    """One line that says what is wrong and what to do; the command line ends with it, status 1."""
+    """One line that says what is wrong and what to do.
+
+    The command line prints it and ends with exit status 1.
+    """
+
+
+class ServerDidNotStart(UserError):
+    """A server ended, or stayed silent, instead of answering."""

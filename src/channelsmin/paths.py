@@ -1,4 +1,4 @@
-"""Where the project's data lies, and how it is read."""
+"""Where the project's data is, and how files are read and written."""
 
 import sys
 from pathlib import Path
@@ -11,35 +11,36 @@ else:
     import tomli as tomllib
 
 INSTALLED = Path(__file__).resolve().parent / "data"
-"""What the wheel carries of the repository, where this was installed from one."""
+"""The part of the repository that the wheel contains; only an installed wheel has this folder."""
 
 IN_CHECKOUT = not INSTALLED.is_dir()
 
 ROOT = Path(__file__).resolve().parents[2] if IN_CHECKOUT else INSTALLED
-"""Where `variants/`, `shared_templates/` and `matrix/` lie: the repository, or its part of it."""
+"""The folder of `variants/`, `shared_templates/` and `matrix/`: the repository, or the wheel's
+data."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Return what a TOML file holds."""
+    """Read a TOML file."""
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def last_lines(path: Path, count: int = 1) -> str:
-    """Return the last lines of a log, without blank ones at its end; "" if it is empty."""
-    lines = path.read_text(errors="replace").strip().splitlines()
+    """Return the last lines of a log, without trailing blank ones; "" if it is empty."""
+    lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return "\n".join(lines[-count:])
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file, whole or not at all: who reads it meanwhile sees what was there before."""
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file atomically: to a temporary file, which then replaces the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-        unfinished = Path(file.name)
+        temporary = Path(file.name)
         try:
             file.write(text)
             file.flush()
-            unfinished.chmod(0o644)
-            unfinished.replace(path)
+            temporary.chmod(0o644)
+            temporary.replace(path)
         except BaseException:
-            unfinished.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise

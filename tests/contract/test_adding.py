@@ -8,7 +8,8 @@ from playwright.sync_api import Page
 from channelsmin.project import add
 from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.export import Export
-from channelsmin.runtime.server import Server, free_port, run_otree
+from channelsmin.runtime.processes import free_port
+from channelsmin.runtime.server import Server, run_otree
 from harness.fixtures import Connect, OpenGroup
 from harness.members import Session
 from harness.protocol import NOT_YET, ask
@@ -28,11 +29,11 @@ def test_added_to_a_project_of_ones_own_under_two_names_one_click_moves_each_gro
     assert project.exists(), ended.stdout
     # The first one finds no EXTENSION_APPS, the second one does.
     for app in ("channelsmin", "lobby"):
-        add.run(project, app, str(release), sure=True, say=print)
+        add.run(project, app, str(release), sure=True)
         before = contents(project)
-        add.run(project, app, str(release), sure=True, say=print)
+        add.run(project, app, str(release), sure=True)
         assert contents(project) == before
-    command = export.variant.rule("development_server", release)["command"]
+    command = export.variant.development_server(release)
     server = Server(environment, project, command, free_port(), tmp_path / "server.log")
     server.prepare()
     with server:

@@ -1,16 +1,18 @@
 """M. More than one process, and PostgreSQL: what a server in production has."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
+from channelsmin.matrix.variants import ProductionServers
 from channelsmin.runtime import export as exporting
 from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.export import Export
-from channelsmin.runtime.server import Server, free_port, run_otree
+from channelsmin.runtime.processes import free_port
+from channelsmin.runtime.server import Server, run_otree
 from harness import services
 from harness.fixtures import Connect, NewMember, OpenGroup
 from harness.members import Member, Session, Socket, Visitor
@@ -45,8 +47,8 @@ def production(
     folder = tmp_path_factory.mktemp("production")
     project, beside = folder / "project", folder / "beside"
     exporting.write(export, project)
-    rule = how_to_run(export)
-    packages = [*export.variant.facts["postgresql_needs"], *rule.get("needs", [])]
+    commands = production_servers(export)
+    packages = [*export.variant.postgresql_needs, *commands.needs]
     environment.install_beside(beside, packages)
     extra = {
         "DATABASE_URL": database.url,
@@ -55,11 +57,11 @@ def production(
         "PYTHONPATH": str(beside),
         "PATH": os.pathsep.join([str(beside / "bin"), environment.variables()["PATH"]]),
     }
-    for step in [*rule.get("before_resetdb", ()), "resetdb --noinput"]:
+    for step in [*commands.before_resetdb, "resetdb --noinput"]:
         ended = run_otree(environment, project, *step.split(), extra=extra)
         assert ended.returncode == 0, ended.stdout
     log = folder / "server.log"
-    with Server(environment, project, rule["first"], free_port(), log, extra) as running:
+    with Server(environment, project, commands.first, free_port(), log, extra) as running:
         yield running
 
 
@@ -67,14 +69,14 @@ def production(
 def further(production: Server, export: Export) -> Iterator[Server]:
     """One more process of the same project, on the same database and Redis."""
     environment, project, extra = production.environment, production.project, production.extra
-    command, log = how_to_run(export)["further"], production.log.with_name("further.log")
+    command, log = production_servers(export).further, production.log.with_name("further.log")
     with Server(environment, project, command, free_port(), log, extra) as running:
         yield running
 
 
-def how_to_run(export: Export) -> Mapping[str, Any]:
+def production_servers(export: Export) -> ProductionServers:
     assert export.release is not None
-    return export.variant.rule("production_server", export.release)
+    return export.variant.production_servers(export.release)
 
 
 @pytest.fixture

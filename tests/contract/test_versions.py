@@ -8,7 +8,8 @@ from packaging.version import Version
 from channelsmin.matrix import variants
 from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.export import Export, write
-from channelsmin.runtime.server import free_port, run_otree
+from channelsmin.runtime.processes import free_port
+from channelsmin.runtime.server import run_otree
 
 MESSAGE = re.compile(
     r"^channelsmin: found oTree (?P<found>.+), but this variant serves oTree (?P<range>.+)\. "

@@ -15,7 +15,8 @@ from channelsmin.matrix import variants
 from channelsmin.runtime import examples
 from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.export import Export
-from channelsmin.runtime.server import Server, free_port
+from channelsmin.runtime.processes import free_port
+from channelsmin.runtime.server import Server
 from harness.members import Network, Session
 
 Join = Callable[..., list["Player"]]
@@ -67,7 +68,7 @@ def server(
     folder = tmp_path_factory.mktemp("example")
     name = Path(str(request.module.__file__)).stem.removeprefix("test_")
     examples.write(name, export, folder / "project")
-    command = variants.serving(release).rule("development_server", release)["command"]
+    command = variants.serving(release).development_server(release)
     server = Server(environment, folder / "project", command, free_port(), folder / "server.log")
     server.prepare()
     with server:

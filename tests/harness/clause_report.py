@@ -1,19 +1,15 @@
-"""Writes down what a whole run of the suite has shown of each clause of the contract."""
+"""pytest plugin: record the outcome of each clause of the contract as JSON."""
 
-import datetime
 import json
-import platform
 import re
 from collections import defaultdict
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 CLAUSE = re.compile(r"::(test_([a-z]\d)_\w+)")
 """A test's name begins with the clause that it proves."""
-
-MODULE = re.compile(r"^(\w+\.)+(?=\w+:)")
-"""Where a kind of error is defined, which nobody needs to read."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,20 +30,28 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class Recorder:
-    """Takes notes of each test, and writes them down at the end."""
+    """Takes notes of each test, and writes them to a file at the end."""
 
     def __init__(self, file: Path) -> None:
-        """Be about to write to `file`."""
+        """Remember the file."""
         self.file = file
         self.passed: defaultdict[str, int] = defaultdict(int)
         self.failed: defaultdict[str, int] = defaultdict(int)
-        self.impossible: defaultdict[str, dict[str, str]] = defaultdict(dict)
-        self.reasons: dict[str, str] = {}
+        self.xfailed: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        self.failures: dict[str, dict[str, str]] = {}
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Note the exception that failed a test."""
+        report = yield
+        if report.failed:
+            self.failures[report.nodeid] = failure(call.excinfo, report.longreprtext)
+        return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note a test's outcome; one that is expected to fail has a reason."""
-        if report.failed:
-            self.reasons[report.nodeid] = first_line(report)
         match = CLAUSE.search(report.nodeid)
         if not match:
             return
@@ -55,22 +59,20 @@ class Recorder:
         if report.failed:
             self.failed[clause] += 1
         elif report.skipped:
-            self.impossible[clause][test] = getattr(report, "wasxfail", "skipped")
+            self.xfailed[clause][test] = getattr(report, "wasxfail", "skipped")
         elif report.when == "call":
             self.passed[clause] += 1
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the notes down."""
-        clauses = sorted({*self.passed, *self.failed, *self.impossible})
+        """Write the notes."""
+        clauses = sorted({*self.passed, *self.failed, *self.xfailed})
         notes = {
-            "date": datetime.date.today().isoformat(),
-            "machine": f"{platform.system()} {platform.machine()}",
-            "reasons": self.reasons,
+            "failures": self.failures,
             "clauses": {
                 clause: {
                     "passed": self.passed[clause],
                     "failed": self.failed[clause],
-                    "impossible": self.impossible[clause],
+                    "xfailed": self.xfailed[clause],
                 }
                 for clause in clauses
             },
@@ -78,8 +80,13 @@ class Recorder:
         self.file.write_text(json.dumps(notes, indent=1) + "\n")
 
 
-def first_line(report: pytest.TestReport) -> str:
-    """Return why a test failed, in one line that begins with the kind of error."""
-    crash = getattr(report.longrepr, "reprcrash", None)
-    lines = (crash.message if crash else report.longreprtext).strip().splitlines()
-    return MODULE.sub("", lines[0]) if lines else "no reason given"
+def failure(raised: pytest.ExceptionInfo[BaseException] | None, shown: str) -> dict[str, str]:
+    """Return the type of the exception that failed a test, and its message in one line.
+
+    A test that passes and should not has raised nothing; `shown` says so.
+    """
+    text = str(raised.value) if raised else shown
+    line = next(iter(text.strip().splitlines()), "no reason given")
+    # pytest-timeout ends a test with pytest.fail(), as a test does itself.
+    hung = "from pytest-timeout" in line
+    return {"type": "Timeout" if hung else raised.typename if raised else "XPASS", "message": line}

@@ -20,7 +20,8 @@ from channelsmin.matrix import releases, variants
 from channelsmin.runtime import export as exporting
 from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.export import Export
-from channelsmin.runtime.server import Server, free_port
+from channelsmin.runtime.processes import free_port
+from channelsmin.runtime.server import Server
 from channelsmin.testing import browser as browsers
 from harness.faults import Proxy
 from harness.instrumented import Laboratory, build, edit
@@ -98,9 +99,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     name = getattr(item, "originalname", item.name)
     export = exporting.named(str(release_of(item.config)))
     assert export.release is not None
-    for deviation in export.variant.rules("deviation", export.release):
-        if deviation["test"] == name:
-            item.add_marker(pytest.mark.xfail(reason=deviation["reason"], strict=True))
+    for expected in export.variant.expected_failures(export.release):
+        if expected.test == name:
+            item.add_marker(pytest.mark.xfail(reason=expected.reason, strict=True))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -113,7 +114,7 @@ def pytest_runtest_makereport(
         for asked in getattr(item, "funcargs", {}).values():
             server = getattr(asked, "server", asked)
             if isinstance(server, Server):
-                report.sections.append((f"end of {server.log}", server.last_words(lines=30)))
+                report.sections.append((f"end of {server.log}", server.last_output(lines=30)))
     return report
 
 
@@ -179,8 +180,8 @@ def server(
     folder = tmp_path_factory.mktemp("plain")
     exporting.write(export, folder / "project")
     if request.config.getoption("--variant"):
-        edit([folder / "project" / "channelsmin" / "__init__.py"], r"sys\.exit\(", "str(")
-    command = variants.serving(release).rule("development_server", release)["command"]
+        edit([folder / "project" / exporting.RELEASE_CHECK], r"sys\.exit\(", "str(")
+    command = variants.serving(release).development_server(release)
     server = Server(environment, folder / "project", command, free_port(), folder / "server.log")
     server.prepare()
     with server:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.export import Export, write
-from channelsmin.runtime.server import Server, free_port
+from channelsmin.runtime.processes import free_port
+from channelsmin.runtime.server import Server
 
 TAPS = Path(__file__).parent / "taps"
 
@@ -125,10 +126,10 @@ def build(export: Export, environment: Environment, folder: Path) -> Laboratory:
     edit(list(crowd), "players_per_group = 3", "players_per_group = None")
 
     assert export.release is not None
-    command = export.variant.rule("durable_server", export.release)["command"]
+    command = export.variant.durable_server(export.release)
     extra = {
         "PYTHONPATH": str(TAPS),
-        "CHANNELSMIN_TAPS": json.dumps(export.variant.facts["taps"]),
+        "CHANNELSMIN_TAPS": json.dumps(dict(export.variant.taps)),
         "CHANNELSMIN_TAP_FOLDER": str(taps),
         # Far from UTC, so that a local time would be seen for what it is.
         "TZ": "Pacific/Auckland",

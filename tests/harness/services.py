@@ -7,10 +7,8 @@ line says what to install.
 
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,10 +16,7 @@ from pathlib import Path
 
 from channelsmin.errors import UserError
 from channelsmin.paths import ROOT
-from channelsmin.runtime.server import free_port, is_free
-
-SECONDS = 20
-"""How long each may take to start or to end; the slowest seen took 1 s."""
+from channelsmin.runtime.processes import free_port, listening
 
 PROCESS = "X-Process"
 """The header in which the proxy says which server process has answered."""
@@ -70,7 +65,7 @@ def postgresql() -> Iterator[Database]:
         subprocess.run(make, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL)
         port = free_port()
         options = ["-D", folder, "-h", "127.0.0.1", "-p", str(port), "-k", "", "-F"]
-        with _running([postgres, *options], port, user):
+        with listening([postgres, *options], port, user=user, cwd=Path("/")):
             yield Database(f"postgres://otree@127.0.0.1:{port}/postgres")
 
 
@@ -79,7 +74,7 @@ def redis() -> Iterator[str]:
     """Run Redis, which keeps nothing; yield its address."""
     port = free_port()
     options = ["--bind", "127.0.0.1", "--port", str(port), "--save", ""]
-    with _running([_program("redis-server", "redis-server"), *options], port):
+    with listening([_program("redis-server", "redis-server"), *options], port):
         yield f"redis://127.0.0.1:{port}"
 
 
@@ -96,36 +91,8 @@ def nginx(ports: Sequence[int]) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="channelsmin-") as name:
         conf = Path(name, "nginx.conf")
         conf.write_text(NGINX.format(folder=name, process=PROCESS, site=site))
-        with _running([_program("nginx", "nginx"), "-c", str(conf), "-e", "stderr"], port):
+        with listening([_program("nginx", "nginx"), "-c", str(conf), "-e", "stderr"], port):
             yield f"http://127.0.0.1:{port}"
-
-
-@contextmanager
-def _running(command: Sequence[str], port: int, user: str | None = None) -> Iterator[None]:
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            user=user,
-            cwd="/",
-            start_new_session=True,
-        )
-        try:
-            deadline = time.monotonic() + SECONDS
-            while is_free(port):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    log.seek(0)
-                    raise UserError(f"{command[0]} did not start: {log.read().decode()}")
-                time.sleep(0.02)
-            yield
-        finally:
-            process.send_signal(signal.SIGINT)  # all three end at once, whoever is connected
-            try:
-                process.wait(SECONDS)
-            finally:
-                process.kill()
 
 
 def _program(name: str, package: str) -> str:

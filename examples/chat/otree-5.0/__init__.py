@@ -1,15 +1,5 @@
-import sys
-
-import otree
-
-# On an oTree that this variant does not serve: stop here and name the variant that does.
-LINE = [int(number) for number in otree.__version__.split('.')[:2]]
-if LINE < [5, 0]:
-    better = max(line for line in ([1, 4], [2, 0], [2, 3], [2, 6], [5, 0]) if line <= LINE)
-    sys.exit(
-        'channelsmin: found oTree {}, but this variant serves oTree 5.0.0a27 and later. '
-        'Take variants/otree-{}.{} instead.'.format(otree.__version__, *better)
-    )
+# First, so that the app stops here on an oTree that it is not for.
+from . import release_check
 
 import json
 

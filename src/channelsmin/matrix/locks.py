@@ -1,8 +1,8 @@
-"""What an environment holds, down to the hash of each file: `matrix/locks`.
+"""Lock files: pinned and hashed requirements per release and Python (`matrix/locks`).
 
-oTree pins some of its dependencies and leaves others open. A lock answers for all of them, on
-one Python. Releases that require the same share it; what differs between them, oTree's own file,
-is in `matrix/releases.toml`.
+oTree pins some of its dependencies and leaves others open. A lock file pins all of them, for one
+Python. Releases with the same requirements share it; oTree's own file is not in it, its hash is in
+`matrix/releases.toml`.
 """
 
 import functools
@@ -16,41 +16,41 @@ from packaging.version import Version
 
 from channelsmin.errors import UserError
 from channelsmin.matrix import notes, releases, variants
-from channelsmin.matrix.notes import ByHand
+from channelsmin.matrix.notes import ManualPin
 from channelsmin.paths import ROOT
 
 LOCKS = ROOT / "matrix" / "locks"
 
 BUILD = ROOT / "matrix" / "build.txt"
-"""What pip builds source distributions with, where it gets that from the index."""
+"""Pins for the packages with which pip builds source distributions."""
 
 BUILD_VARIABLES = {"PIP_CONSTRAINT": str(BUILD), "PIP_BUILD_CONSTRAINT": str(BUILD)}
-"""How pip is told so: the first is for pip < 25.3, the second for the later ones."""
+"""Environment variables that point pip to BUILD: the first for pip < 25.3, then the second."""
 
 BANNER = "# Generated: do not edit. `python3 run.py lock` writes what is missing or stale.\n"
 
 PIN = re.compile(r"^([\w.-]+)(?:\[[\w,-]+\])?==([\w.+!-]+)", re.MULTILINE)
-"""How the lines of a lock start that are neither comments nor hashes."""
+"""The beginning of each line of a lock file that is neither a comment nor a hash."""
 
 NOT_LOCKED = "setuptools"
-"""What comes with the interpreter. An old release may want it, whichever it is."""
+"""The interpreter's own setuptools is used, since old releases may need an old one."""
 
 
 @dataclass(frozen=True)
 class Lock:
-    """A lock as it should be: for whom, and from what.
+    """A lock file as it should be.
 
-    `name` is the name of its file but for the Python. `requires` is what each of the releases
-    declares, `held_back` what `matrix/notes.toml` adds to it, `by_hand` what the notes answer in
-    the resolver's place.
+    `name` is the file's name without the Python. `requires` is what each of the releases declares,
+    `upper_bounds` what `matrix/notes.toml` adds to it, `manual_pins` what the notes pin where the
+    resolver fails.
     """
 
     name: str
     releases: tuple[Version, ...]
     python: str
     requires: tuple[str, ...]
-    held_back: tuple[str, ...]
-    by_hand: tuple[ByHand, ...]
+    upper_bounds: tuple[str, ...]
+    manual_pins: tuple[ManualPin, ...]
 
     @property
     def path(self) -> Path:
@@ -59,69 +59,69 @@ class Lock:
 
     @property
     def head(self) -> str:
-        """The line that says what the file answers to."""
-        held_back = ", ".join(self.held_back) or "nothing"
-        return f"# For Python {self.python}. Held back: {held_back}.\n"
+        """The line of the file that names the Python and the upper bounds it was resolved for."""
+        bounds = ", ".join(self.upper_bounds) or "none"
+        return f"# For Python {self.python}. Upper bounds: {bounds}.\n"
 
     def staleness(self) -> str | None:
-        """Return why the file must be written again, or None."""
+        """Return why the file has to be resolved again, or None if it is fresh."""
         if not self.path.exists():
             return "is missing"
         text = self.path.read_text(encoding="utf-8")
-        if self.head not in text or any(its.block not in text for its in self.by_hand):
-            return "is for something else than matrix/notes.toml says"
-        unanswered = self.unanswered_by(text)
-        return f"has no answer to {', '.join(unanswered)}" if unanswered else None
+        if self.head not in text or any(pin.block not in text for pin in self.manual_pins):
+            return "does not match matrix/notes.toml"
+        missing = self.unsatisfied_by(text)
+        return f"does not satisfy {', '.join(missing)}" if missing else None
 
-    def unanswered_by(self, text: str) -> list[str]:
-        """Return the requirements that no pin of a lock's text satisfies."""
+    def unsatisfied_by(self, text: str) -> list[str]:
+        """Return the requirements that no pin in a lock file's text satisfies."""
         pins = {canonicalize_name(name): version for name, version in PIN.findall(text)}
         on_it = {"python_version": self.python, "python_full_version": f"{self.python}.0"}
         on_it |= {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
         return [
             str(wanted)
-            for wanted in map(Requirement, (*self.requires, *self.held_back))
+            for wanted in map(Requirement, (*self.requires, *self.upper_bounds))
             if (wanted.marker is None or wanted.marker.evaluate({**on_it, "extra": ""}))
-            and not self._is_answered(wanted, pins.get(canonicalize_name(wanted.name)))
+            and not self._is_satisfied(wanted, pins.get(canonicalize_name(wanted.name)))
         ]
 
-    def _is_answered(self, wanted: Requirement, pin: str | None) -> bool:
+    def _is_satisfied(self, wanted: Requirement, pin: str | None) -> bool:
         if pin is None:
-            return wanted.name == NOT_LOCKED or str(wanted) in self.held_back
+            return wanted.name == NOT_LOCKED or str(wanted) in self.upper_bounds
         return wanted.specifier.contains(pin, prereleases=True)
 
 
 @functools.cache
 def wanted() -> tuple[Lock, ...]:
-    """Return the locks that there should be.
+    """Return the lock files that should exist.
 
-    One for each Python of each release that a variant serves and that can be installed at all,
-    shared by those that require the same and are held back alike. It is named like the file of
-    `matrix/requires`, whatever is noted of single releases, so that it stays as it is; what is
-    held back has a name of its own.
+    One for each Python of each release that a variant serves and that is installable. Releases
+    with the same requirements and the same upper bounds share one. It is named after the file in
+    `matrix/requires`, so its name does not change with notes about single releases; one with upper
+    bounds has a name of its own.
     """
     groups: dict[tuple[str, str, tuple[str, ...]], list[Version]] = {}
     for release, row in releases.rows().items():
         variant = variants.find(release)
-        if variant and row.requires and not notes.broken(release):
+        if variant and row.requires and not notes.not_installable(release):
             for python in variant.pythons(release):
-                key = (python, row.requires, notes.held_back(release))
+                key = (python, row.requires, notes.upper_bounds(release))
                 groups.setdefault(key, []).append(release)
     return tuple(
         Lock(
-            f"{members[0]}-held-back" if held_back else name,
+            f"{members[0]}-bounded" if upper_bounds else name,
             tuple(members),
             python,
             releases.requires(name),
-            held_back,
-            notes.by_hand(members[0], python),
+            upper_bounds,
+            notes.manual_pins(members[0], python),
         )
-        for (python, name, held_back), members in groups.items()
+        for (python, name, upper_bounds), members in groups.items()
     )
 
 
 def find(release: Version, python: str) -> Lock | None:
-    """Return the lock of a release on a Python, or None where there is none, also no file."""
+    """Return the lock file of a release on a Python, or None if there is none, or no file."""
     return next(
         (
             lock
@@ -133,23 +133,23 @@ def find(release: Version, python: str) -> Lock | None:
 
 
 def requirements(release: Version, lock: Lock) -> str:
-    """Return a requirements file that holds all of an environment, for `pip install -r`."""
-    its = releases.rows()[release]
+    """Return a requirements file for the whole environment, for `pip install -r`."""
+    row = releases.rows()[release]
     return (
-        f"# oTree {release} on Python {lock.python}, with all that it needs.\n"
-        f"{its.package}=={release} \\\n    --hash=sha256:{its.sha256}\n"
+        f"# oTree {release} on Python {lock.python}, with everything that it requires.\n"
+        f"{row.package}=={release} \\\n    --hash=sha256:{row.sha256}\n"
         f"{lock.path.read_text(encoding='utf-8')}"
     )
 
 
 def check() -> None:
-    """Raise UserError if a lock is missing or stale, or is there for nobody."""
+    """Raise UserError if a lock file is missing, stale or obsolete."""
     stale = [f"{lock.path.name} {why}" for lock in wanted() if (why := lock.staleness())]
-    stale += [f"{path.name} is for no release" for path in obsolete()]
+    stale += [f"{path.name} is obsolete" for path in obsolete()]
     if stale:
         raise UserError(f"{'; '.join(stale)}: run `python3 run.py lock`")
 
 
 def obsolete() -> list[Path]:
-    """Return the files that are for no release, sorted."""
+    """Return the lock files that no release uses, sorted."""
     return sorted(set(LOCKS.glob("*.txt")) - {lock.path for lock in wanted()})

@@ -1,6 +1,6 @@
-"""What people have found out about releases, by specifier: `matrix/notes.toml`.
+"""Hand-written facts about releases: upper bounds, manual pins, known failures.
 
-Each note has a reason, and says until when it holds; most have a link.
+They are in `matrix/notes.toml`, each with the releases that it is about and a reason.
 """
 
 import functools
@@ -18,40 +18,41 @@ NOTES = ROOT / "matrix" / "notes.toml"
 
 
 @dataclass(frozen=True)
-class ByHand:
-    """A requirement that the resolver has no answer to, with its answer: a pin and a hash."""
+class ManualPin:
+    """A requirement that the resolver can't resolve, pinned by hand, with its hash."""
 
     pin: str
     sha256: str
 
     @property
     def block(self) -> str:
-        """The answer as it stands in a lock."""
+        """The pin as it is written in a lock file."""
         return f"{self.pin} \\\n    --hash=sha256:{self.sha256}\n"
 
 
-def held_back(release: Version) -> tuple[str, ...]:
-    """Return what a release must not get newer than, as requirements."""
-    return tuple(sorted({hold for note in _about("hold_back", release) for hold in note["hold"]}))
+def upper_bounds(release: Version) -> tuple[str, ...]:
+    """Return the upper bounds on what the release leaves open, as requirements."""
+    notes = _about("upper_bound", release)
+    return tuple(sorted({requirement for note in notes for requirement in note["requirements"]}))
 
 
-def by_hand(release: Version, python: str) -> tuple[ByHand, ...]:
-    """Return the requirements of a release that are answered by hand on a Python."""
+def manual_pins(release: Version, python: str) -> tuple[ManualPin, ...]:
+    """Return the manual pins for a release on a Python."""
     return tuple(
-        ByHand(note["pin"], note["sha256"])
-        for note in _about("by_hand", release)
+        ManualPin(note["pin"], note["sha256"])
+        for note in _about("manual_pin", release)
         if python in note["pythons"]
     )
 
 
-def not_passing(release: Version) -> dict[str, str]:
-    """Return how the suite is known to end on a release other than with a pass, and why."""
-    return {note["status"]: note["reason"] for note in _about("not_passing", release)}
+def known_failures(release: Version) -> dict[str, str]:
+    """Return the statuses other than `pass` that the suite is known to end with, with reasons."""
+    return {note["status"]: note["reason"] for note in _about("known_failure", release)}
 
 
-def broken(release: Version) -> str | None:
-    """Return why a release can't be installed by anybody, or None where it can."""
-    return not_passing(release).get("no-install")
+def not_installable(release: Version) -> str | None:
+    """Return why a release can't be installed at all, or None if it can."""
+    return known_failures(release).get("no-install")
 
 
 @functools.cache
@@ -60,7 +61,7 @@ def _all() -> Mapping[str, Any]:
 
 
 def _about(kind: str, release: Version) -> list[Mapping[str, Any]]:
-    """Return the notes of a kind whose `releases` hold `release`."""
+    """Return the notes of a kind that are about `release`."""
     return [
         note
         for note in _all().get(kind, ())

@@ -1,26 +1,40 @@
-"""What the suite has shown on each release: `matrix/results/<release>.json`.
+"""Results of the test suite, per release: `matrix/results/<release>.json`.
 
-Written by `channelsmin sweep` alone, one file per release, so that the results of several
-machines merge by lying side by side. matrix/result.schema.json says what a file holds.
+`channelsmin sweep` writes them, one file per release, so that results from several machines never
+conflict. `matrix/result.schema.json` describes a file. The records of trials, soak tests and
+benchmarks are next to them.
 """
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from packaging.version import Version
 
 from channelsmin.errors import UserError
 from channelsmin.matrix import notes
-from channelsmin.paths import ROOT, write
+from channelsmin.paths import ROOT, write_atomically
 
 RESULTS = ROOT / "matrix" / "results"
 
+TRIALS = ROOT / "matrix" / "trials"
+"""One file per release, one line per trial (tests/contract/test_fault_injection.py)."""
+
+SOAK = ROOT / "matrix" / "soak"
+"""One file per release (tests/soak/test_soak.py)."""
+
+BENCHMARKS = ROOT / "matrix" / "benchmarks"
+"""One file per release (`python -m benchmarks`)."""
+
+BOUNDARIES = ROOT / "matrix" / "boundaries.json"
+"""What each variant does on releases outside its range (testing/boundaries.py)."""
+
 
 class Status(str, Enum):
-    """What came of a run; there are no others."""
+    """How a run ended; there are no other ways."""
 
     PASS = "pass"
     FAIL = "fail"
@@ -31,9 +45,9 @@ class Status(str, Enum):
 
 
 MEANING: Mapping[Status, str] = {
-    Status.PASS: "every test passed, or failed as the variant's deviations say",
+    Status.PASS: "every test passed, or failed as the variant expects",
     Status.FAIL: "a test failed",
-    Status.ERROR: "the run hung, or broke down itself",
+    Status.ERROR: "the run hung or crashed",
     Status.NO_START: "oTree's server does not start",
     Status.NO_INSTALL: "pip can't install the release",
     Status.NOT_RUN: "no variant serves the release",
@@ -43,12 +57,12 @@ MEANING: Mapping[Status, str] = {
 
 @dataclass(frozen=True)
 class Run:
-    """A whole run of the suite on one release and one Python (empty where there was none).
+    """A run of the whole suite on one release and one Python ("" if nothing was run).
 
-    `tested` holds the fingerprints of what was tested (fingerprints.py), `installed` the version
-    of each package, `clauses` what became of each clause. `earlier` has the reasons for which
-    earlier attempts did not pass: a run that fails is repeated once. Of runs before 2026-11-23
-    what was installed is not known, nor the fingerprints.
+    `tested` contains the fingerprints of what was tested (testing/fingerprints.py), `installed` the
+    version of each package, `clauses` the outcome of each clause. `earlier` contains the reasons
+    why earlier attempts did not pass: a failing run is repeated once. Runs before 2026-11-23 have
+    neither fingerprints nor installed versions.
     """
 
     python: str
@@ -82,30 +96,83 @@ def load_all() -> dict[Version, tuple[Run, ...]]:
 
 
 def save(release: Version, run: Run) -> None:
-    """Add a run to its release's file, in the place of an earlier one on the same Python.
+    """Add a run to its release's file; it replaces an earlier run on the same Python.
 
-    That there was no variant to run is forgotten.
+    A `not-run` entry is dropped once a real run exists.
     """
-    runs = {its.python: its for its in load(release) if its.python} | {run.python: run}
-    rows = [asdict(runs[python]) for python in sorted(runs, key=lambda its: Version(its or "0"))]
+    runs = {known.python: known for known in load(release) if known.python} | {run.python: run}
+    rows = [asdict(runs[python]) for python in sorted(runs, key=lambda text: Version(text or "0"))]
     text = json.dumps({"release": str(release), "runs": rows}, indent=1)
-    write(RESULTS / f"{release}.json", f"{text}\n")
+    write_atomically(RESULTS / f"{release}.json", f"{text}\n")
+
+
+def trials() -> dict[Version, list[dict[str, Any]]]:
+    """Return all recorded trials, by release."""
+    return {
+        Version(file.stem): [
+            json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()
+        ]
+        for file in sorted(TRIALS.glob("*.jsonl"), key=lambda file: Version(file.stem))
+    }
+
+
+def soak_runs() -> dict[Version, dict[str, Any]]:
+    """Return the last soak test of each release that has one, the oldest release first."""
+    return _records_in(SOAK)
+
+
+def benchmarks() -> dict[Version, dict[str, Any]]:
+    """Return the benchmarks of each release that has any, the oldest release first."""
+    return _records_in(BENCHMARKS)
+
+
+def boundaries() -> list[dict[str, Any]]:
+    """Return how each variant ended on each release outside its range that was tried."""
+    rows: list[dict[str, Any]] = json.loads(BOUNDARIES.read_text(encoding="utf-8"))
+    return rows
+
+
+def _records_in(folder: Path) -> dict[Version, dict[str, Any]]:
+    files = {Version(file.stem): file for file in folder.glob("*.json")}
+    return {
+        release: json.loads(files[release].read_text(encoding="utf-8")) for release in sorted(files)
+    }
+
+
+def path_of_trials(release: Version) -> Path:
+    """Return the file in which a release's trials are recorded."""
+    return _in(TRIALS, f"{release}.jsonl")
+
+
+def path_of_soak(release: Version) -> Path:
+    """Return the file in which a release's soak test is recorded."""
+    return _in(SOAK, f"{release}.json")
+
+
+def path_of_benchmarks(release: Version) -> Path:
+    """Return the file in which a release's benchmarks are recorded."""
+    return _in(BENCHMARKS, f"{release}.json")
+
+
+def _in(folder: Path, name: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / name
 
 
 def check() -> None:
-    """Raise UserError if a result is not explained, or explained and not so."""
+    """Raise UserError if a failing result has no note, or a passing one has a note."""
     wrong = list(unexplained(load_all()))
     if wrong:
         raise UserError(f"{'; '.join(wrong)}: see matrix/notes.toml")
 
 
 def unexplained(found: Mapping[Version, Iterable[Run]]) -> Iterable[str]:
-    """Yield each run that did not pass and has no note, and each note about one that passes."""
+    """Yield each failing run without a note, and each passing run with a note."""
     for release, runs in found.items():
-        explained = notes.not_passing(release)
+        explained = notes.known_failures(release)
         for run in runs:
-            on = f"{release} on Python {run.python}" if run.python else str(release)
+            name = f"{release} on Python {run.python}" if run.python else str(release)
             if run.status is Status.PASS and explained:
-                yield f"{on} passes, and a note says that it doesn't"
+                yield f"{name} passes, but a note says that it fails"
             elif run.status is not Status.PASS and run.status not in explained:
-                yield f"{on}: {run.status.value}, and no note says why ({run.reason})"
+                yield f"{name}: {run.status.value}, and no note says why ({run.reason})"

@@ -5,7 +5,7 @@ import keyword
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import libcst as cst
 from libcst import matchers as m
 from packaging.version import Version
 
+from channelsmin import console
 from channelsmin.errors import UserError
 from channelsmin.matrix import releases, variants
 from channelsmin.matrix.variants import Variant
@@ -20,8 +21,6 @@ from channelsmin.project import detect_release
 from channelsmin.project.settings import SettingsFile
 from channelsmin.runtime import export
 from channelsmin.runtime.export import Export
-
-Say = Callable[[str], None]
 
 APP = "channelsmin"
 """What the app is called in the variants, and in a project unless it is named otherwise."""
@@ -119,16 +118,16 @@ def plan(folder: Path, app: str, release: Version) -> Addition:
     files = _missing(folder, app, _files(variant, release, app))
     settings = SettingsFile(before)
     settings.add_config(app)
-    if variant.rules("extension_apps", release):
+    if variant.needs_extension_apps(release):
         settings.add_extension(app)
-    if variant.rules("layer_in_memory", release):
+    if variant.layer_in_memory(release):
         settings.add_layer()
-    if variant.rules("channel_routing", release) and settings.binds("CHANNEL_ROUTING"):
+    if variant.reads_channel_routing(release) and settings.binds("CHANNEL_ROUTING"):
         _check_routing(folder, settings.string("CHANNEL_ROUTING"), app)
     return Addition(folder, app, files, before, settings.changed())
 
 
-def run(folder: Path, app: str, wanted: str | None, sure: bool, say: Say) -> None:
+def run(folder: Path, app: str, wanted: str | None, sure: bool) -> None:
     """Show what would be written, ask, and write it.
 
     `wanted` is the project's release, or None to find it out. If `sure`, nobody is asked.
@@ -137,15 +136,15 @@ def run(folder: Path, app: str, wanted: str | None, sure: bool, say: Say) -> Non
     addition = plan(folder, app, release)
     lines = addition.lines()
     if not lines:
-        say(f"nothing to do: {folder} has the app {app} already")
+        console.say(f"nothing to do: {folder} has the app {app} already")
         return
-    say("\n".join([f"for oTree {release}, in {folder}:", "", *lines, ""]))
+    console.say("\n".join([f"for oTree {release}, in {folder}:", "", *lines, ""]))
     if not sure and not sys.stdin.isatty():
         raise UserError("nothing was written, as nobody can be asked here: say --yes")
     if not sure and not _agreed():
         raise UserError("nothing was written")
     addition.write()
-    say(f"written. Delete db.sqlite3, start the server, and open /demo/{app}/")
+    console.say(f"written. Delete db.sqlite3, start the server, and open /demo/{app}/")
 
 
 def _agreed() -> bool:

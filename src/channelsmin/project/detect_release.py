@@ -132,7 +132,7 @@ def find(folder: Path) -> Found:
 def _newest(names: set[str], allowed: Iterable[SpecifierSet], told: str) -> Version:
     """Return the newest release that all allow, if one variant serves all of these."""
     rows = (row for row in releases.rows().values() if {row.package} == names and not row.yanked)
-    offered = (row.release for row in rows if not notes.broken(row.release))
+    offered = (row.release for row in rows if not notes.not_installable(row.release))
     fitting = list(functools.reduce(operator.and_, allowed).filter(offered))
     if not fitting:
         raise UserError(f"no oTree that is known here is what the project asks for: {told}")

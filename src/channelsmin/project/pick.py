@@ -58,7 +58,7 @@ class Pick:
             yield f"oTree {self.release} is newer than what is known here ({releases.known()[-1]})"
         elif row.yanked:
             yield f"oTree {self.release} was withdrawn from the package index: {row.yanked}"
-        for status, why in notes.not_passing(self.release).items():
+        for status, why in notes.known_failures(self.release).items():
             yield f"{MEANING[Status(status)]}: {why}"
         if self.sources and not any(source.pin for source in self.sources):
             yield (

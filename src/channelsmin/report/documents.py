@@ -1,4 +1,7 @@
-"""The generated parts of the documents, from the variants' variant.toml and the results."""
+"""Everything that is generated from results and variants: blocks of documents, and the page.
+
+`channelsmin generate` writes it, and `generate --check` tells what is stale.
+"""
 
 import re
 from collections.abc import Callable
@@ -6,11 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from channelsmin.errors import UserError
-from channelsmin.matrix import lines, variants
 from channelsmin.paths import ROOT
-from channelsmin.report import migrating, page, performance, reliability, spec
-from channelsmin.runtime import examples
-from channelsmin.testing import boundaries
+from channelsmin.report import (
+    adapting,
+    history,
+    migrating,
+    page,
+    performance,
+    readme,
+    reliability,
+    spec,
+)
+
+DOCS = ROOT / "docs"
 
 
 @dataclass(frozen=True)
@@ -19,7 +30,7 @@ class Block:
 
     document: Path
     name: str
-    rows: Callable[[], str]
+    make: Callable[[], str]
 
     def fresh(self) -> str:
         """Return the document as it should be."""
@@ -27,54 +38,36 @@ class Block:
         text = self.document.read_text(encoding="utf-8")
         if not re.search(pattern, text, re.DOTALL):
             raise UserError(f"{self.document.name} has no block named {self.name!r}")
-        rows = self.rows()
-        return re.sub(pattern, lambda block: f"{block[1]}{rows}{block[2]}", text, flags=re.DOTALL)
-
-
-def variant_rows() -> str:
-    """Return the table of variants, in Markdown."""
-    lines = [
-        "| your oTree | take | how it works | Python | the 2020 document says |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for variant in variants.load_all():
-        pythons = sorted(
-            {python for rule in variant.facts["python"] for python in rule["use"]},
-            key=lambda python: int(python.split(".")[1]),
-        )
-        lines.append(
-            f"| {variant.range} | [`{variant.name}`](variants/{variant.name}) "
-            f"| {variant.facts['scheme']} | {', '.join(pythons)} | {variant.facts['document']} |"
-        )
-    return "\n".join(lines) + "\n"
+        made = self.make()
+        return re.sub(pattern, lambda block: f"{block[1]}{made}{block[2]}", text, flags=re.DOTALL)
 
 
 BLOCKS = (
-    Block(ROOT / "README.md", "variants", variant_rows),
-    Block(lines.DOCUMENT, "matrix", lines.rows),
-    Block(boundaries.DOCUMENT, "boundaries", boundaries.rows),
-    Block(spec.SPEC, "clauses", spec.rows),
-    Block(reliability.DOCUMENT, "trials", reliability.trial_rows),
-    Block(reliability.DOCUMENT, "soak", reliability.soak_rows),
-    Block(performance.DOCUMENT, "times", performance.time_rows),
-    Block(performance.DOCUMENT, "costs", performance.use_rows),
-    Block(performance.DOCUMENT, "circumstances", performance.circumstance_rows),
-    *(Block(migrating.DOCUMENT, name, rows) for name, rows in migrating.blocks().items()),
-    *(Block(examples.DOCUMENT, name, rows) for name, rows in examples.blocks().items()),
+    Block(ROOT / "README.md", "variants", readme.variants_table),
+    Block(ROOT / "README.md", "matrix", readme.matrix_table),
+    Block(DOCS / "history.md", "boundaries", history.boundaries_table),
+    Block(DOCS / "spec.md", "clauses", spec.clauses_table),
+    Block(DOCS / "reliability.md", "trials", reliability.trial_tables),
+    Block(DOCS / "reliability.md", "soak", reliability.soak_table),
+    Block(DOCS / "performance.md", "times", performance.times_table),
+    Block(DOCS / "performance.md", "costs", performance.costs_tables),
+    Block(DOCS / "performance.md", "circumstances", performance.circumstances_table),
+    *(Block(DOCS / "migrating.md", name, make) for name, make in migrating.blocks().items()),
+    *(Block(DOCS / "adapting.md", name, make) for name, make in adapting.blocks().items()),
 )
 
 
 def update() -> None:
-    """Write all tables into their documents, and the page of the matrix."""
+    """Write everything that is generated, except the plot (`channelsmin plot`)."""
     page.update()
     for block in BLOCKS:
         block.document.write_text(block.fresh(), encoding="utf-8")
 
 
 def check() -> None:
-    """Raise UserError if a table, the plot or the page is not what it is made from."""
+    """Raise UserError if something generated, or the plot, is stale."""
     performance.check()
     page.check()
     for block in BLOCKS:
         if block.document.read_text(encoding="utf-8") != block.fresh():
-            raise UserError(f"{block.document.name} is stale: run `python3 run.py table`")
+            raise UserError(f"{block.document.name} is stale: run `python3 run.py generate`")

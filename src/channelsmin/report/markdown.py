@@ -1,6 +1,7 @@
-"""What is different between two texts, as a block of a document in Markdown."""
+"""Write tables, diffs and numbered notes in Markdown."""
 
 import difflib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from channelsmin.errors import UserError
@@ -9,19 +10,33 @@ CONTEXT = 2
 """How many lines are shown around those that differ."""
 
 
-def block(before: Path, after: Path) -> str:
-    """Return a block that shows how `after` differs from `before`; a file is named by its path.
+def table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table with these column titles; `|` in a cell is escaped."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in lines)
 
-    Raises UserError if there is no such file, or if the two are the same: then a document that
-    tells of a difference is wrong.
+
+def _cell(content: object) -> str:
+    return str(content).replace("|", "\\|")
+
+
+def code(language: str, text: str) -> str:
+    """Return a code block."""
+    return f"```{language}\n{text.rstrip()}\n```\n"
+
+
+def diff(before: Path, after: Path) -> str:
+    """Return a unified diff of two files as a code block, without line numbers.
+
+    Raises UserError if a file does not exist, or if the two are the same: then the document, which
+    describes a difference, is wrong.
     """
     for path in (before, after):
         if not path.is_file():
-            raise UserError(f"{path} is not there, and a document shows it")
+            raise UserError(f"{path} does not exist, but a document shows it")
     old, new = (path.read_text(encoding="utf-8").splitlines() for path in (before, after))
     lines = list(difflib.unified_diff(old, new, n=CONTEXT, lineterm=""))[2:]
     if not lines:
-        raise UserError(f"{before} and {after} are the same, and a document tells of a difference")
-    # Where a part begins is of no use to the reader of a document.
+        raise UserError(f"{before} and {after} are the same, but a document shows a difference")
     shown = ("@@" if line.startswith("@@") else line.rstrip() for line in lines)
-    return "\n".join(["```diff", *shown, "```"]) + "\n"
+    return code("diff", "\n".join(shown))

@@ -1,14 +1,11 @@
-"""The generated parts of docs/migrating.md: how neighbouring variants differ."""
+"""The generated blocks of docs/migrating.md: how neighbouring variants differ."""
 
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from channelsmin.matrix.variants import VARIANTS
-from channelsmin.paths import ROOT
 from channelsmin.report import markdown
-
-DOCUMENT = ROOT / "docs" / "migrating.md"
 
 SHOWN = {
     ("otree-1.4", "otree-2.0"): ("channelsmin/models.py", "settings.py"),
@@ -20,14 +17,14 @@ SHOWN = {
     ("otree-2.3", "otree-2.6"): ("settings.py",),
     ("otree-2.6", "otree-5.0"): ("settings.py", "channelsmin/tests.py"),
 }
-"""Which files of which neighbours the document shows. 5.0 has hardly a file of 2.6."""
+"""The files of neighbouring variants that the document compares. Of 2.6, 5.0 has hardly a file."""
 
 
 def blocks() -> dict[str, Callable[[], str]]:
-    """Return how each of the document's blocks is made, by its name: `2.0 to 2.3, settings.py`."""
+    """Return the function that makes each block, by the block's name: `2.0 to 2.3, settings.py`."""
     return {
         f"{old.removeprefix('otree-')} to {new.removeprefix('otree-')}, {Path(file).name}": partial(
-            markdown.block, VARIANTS / old / file, VARIANTS / new / file
+            markdown.diff, VARIANTS / old / file, VARIANTS / new / file
         )
         for (old, new), files in SHOWN.items()
         for file in files

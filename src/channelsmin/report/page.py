@@ -1,108 +1,101 @@
 """The matrix as a page that needs nothing but a browser: `site/index.html`."""
 
-import json
-from collections.abc import Mapping
-from html import escape
+from collections.abc import Iterator
 from pathlib import Path
-from string import Template
 from typing import Any
 
+import jinja2
 from packaging.version import Version
 
 from channelsmin.errors import UserError
 from channelsmin.matrix import lines, notes, releases, variants
-from channelsmin.matrix.lines import Line
+from channelsmin.matrix.lines import ReleaseLine
 from channelsmin.matrix.results import MEANING, Run, Status
-from channelsmin.paths import ROOT, write
+from channelsmin.matrix.variants import ExpectedFailure
+from channelsmin.paths import ROOT, write_atomically
 
 PAGE = ROOT / "site" / "index.html"
 TEMPLATE = Path(__file__).with_name("page.html")
 
 SIGNS = {Status.PASS: "✓", Status.NOT_RUN: "·"}
-"""What stands before a status, for those who can't tell the colours; a cross before others."""
+"""The sign before a status, for readers who can't tell the colours; other statuses get a cross."""
+
+UNKNOWN = "unknown", "? not yet"
+"""Class and text of a cell for a Python on which a release was not run."""
 
 
 def page() -> str:
     """Return the page as it should be."""
-    all_lines = lines.lines()[::-1]
-    details = {str(r): _details(r, runs) for line in all_lines for r, runs in line.runs.items()}
-    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        summary=escape(lines.summary(all_lines)),
-        lines="\n".join(map(_section, all_lines)),
-        legend="\n".join(
-            f"<dt>{_label(status)}</dt><dd>{escape(meant)}</dd>"
-            for status, meant in MEANING.items()
-        ),
-        data=json.dumps(details, ensure_ascii=False).replace("<", "\\u003c"),
+    found = lines.load_all()[::-1]
+    jinja = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    return jinja.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        summary=lines.summary(found),
+        lines=[
+            {"name": line.name, "pythons": line.pythons, "rows": list(_rows(line))}
+            for line in found
+        ],
+        legend={_label(status): meaning for status, meaning in MEANING.items()},
+        details={str(r): _details(r, runs) for line in found for r, runs in line.runs.items()},
     )
 
 
 def update() -> None:
     """Write the page."""
-    write(PAGE, page())
+    write_atomically(PAGE, page())
 
 
 def check() -> None:
-    """Raise UserError if the page is not what it is made from."""
+    """Raise UserError if the page is stale."""
     if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page():
-        raise UserError("site/index.html is stale: run `python3 run.py table`")
+        raise UserError("site/index.html is stale: run `python3 run.py generate`")
+
+
+def _rows(line: ReleaseLine) -> Iterator[dict[str, Any]]:
+    for release in list(line.runs)[::-1]:
+        variant, row = variants.find(release), releases.rows()[release]
+        yield {
+            "release": str(release),
+            "uploaded": f"{row.uploaded:%Y-%m-%d}" if row.uploaded else "",
+            "variant": variant.name if variant else "none",
+            "cells": [_cell(release, python, line.runs[release]) for python in line.pythons],
+        }
+
+
+def _cell(release: Version, python: str, runs: tuple[Run, ...]) -> dict[str, str]:
+    """Return a cell's class, text and accessible name; nothing for a Python that can't be used."""
+    run = next((run for run in runs if run.python == python), None)
+    if run is None and python not in variants.pythons(release):
+        return {}
+    status, text = (run.status.value, _label(run.status)) if run else UNKNOWN
+    return {"class": status, "text": text, "name": f"oTree {release} on Python {python}: {status}"}
 
 
 def _label(status: Status) -> str:
     return f"{SIGNS.get(status, '✗')} {status.value}"
 
 
-def _section(line: Line) -> str:
-    heads = "".join(f'<th scope="col">{python}</th>' for python in line.pythons)
-    rows = "\n".join(_row(line, release) for release in list(line.runs)[::-1])
-    return (
-        f'<section class="line"><h2>oTree {line.name}</h2><div class="wide"><table>\n'
-        '<thead><tr><th scope="col">release</th><th scope="col">of</th>'
-        f'<th scope="col">variant</th>{heads}</tr></thead>\n'
-        f"<tbody>\n{rows}\n</tbody></table></div></section>"
-    )
-
-
-def _row(line: Line, release: Version) -> str:
-    variant, row = variants.find(release), releases.rows()[release]
-    uploaded = f"{row.uploaded:%Y-%m-%d}" if row.uploaded else ""
-    cells = "".join(_cell(release, python, line.runs[release]) for python in line.pythons)
-    return (
-        f'<tr data-release="{release}"><th scope="row"><button>{release}</button></th>'
-        f'<td class="text">{uploaded}</td>'
-        f'<td class="text">{variant.name if variant else "none"}</td>{cells}</tr>'
-    )
-
-
-def _cell(release: Version, python: str, runs: tuple[Run, ...]) -> str:
-    its = next((run for run in runs if run.python == python), None)
-    if its is None and python not in variants.pythons(release):
-        return "<td></td>"
-    status, text = (its.status.value, _label(its.status)) if its else ("unknown", "? not yet")
-    name = f"oTree {release} on Python {python}: {status}"
-    return f'<td class="{status}"><button aria-label="{name}">{text}</button></td>'
-
-
 def _details(release: Version, runs: tuple[Run, ...]) -> dict[str, Any]:
-    """Return what the page says of a release: lines of text, and commands to copy."""
+    """Return the page's details of a release: lines of text, and commands to copy."""
     variant, row = variants.find(release), releases.rows()[release]
-    said = [f"Withdrawn from the index: {row.yanked}"] if row.yanked else []
+    summary = [f"Yanked from the package index: {row.yanked}"] if row.yanked else []
     if variant:
         best = " or ".join(variants.pythons(release))
-        said.append(f"Take variants/{variant.name}, with Python {best}.")
-    said += [f"{status}: {why}" for status, why in notes.not_passing(release).items()]
-    expected = [_expected(its) for its in variant.rules("deviation", release)] if variant else []
+        summary.append(f"Take variants/{variant.name}, with Python {best}.")
+    summary += [f"{status}: {why}" for status, why in notes.known_failures(release).items()]
+    expected = map(_expected, variant.expected_failures(release) if variant else ())
     commands = f"python3 run.py demo {release}\npython3 run.py export {release} my_project"
     return {
-        "said": said,
-        "commands": commands if variant and not notes.broken(release) else "",
-        "shown": (list(map(_in_words, runs)) or ["Not measured yet."]) + expected,
+        "summary": summary,
+        "commands": commands if variant and not notes.not_installable(release) else "",
+        "runs": [*(map(_in_words, runs) if runs else ["Not tested yet."]), *expected],
     }
 
 
-def _expected(deviation: Mapping[str, Any]) -> str:
-    of = f" ({deviation['clause']})" if "clause" in deviation else ""
-    return f"Deviation{of}: {deviation['reason']}"
+def _expected(failure: ExpectedFailure) -> str:
+    clause = f" ({failure.clause})" if failure.clause else ""
+    return f"Expected failure{clause}: {failure.reason}"
 
 
 def _in_words(run: Run) -> str:
@@ -110,4 +103,4 @@ def _in_words(run: Run) -> str:
     took = f", {run.seconds} s" if run.seconds else ""
     why = f". {run.reason}" if run.reason else ""
     before = "".join(f" Before that: {reason}" for reason in run.earlier)
-    return f"{where}{_label(run.status)}, measured on {run.date} ({run.machine}{took}){why}{before}"
+    return f"{where}{_label(run.status)}, tested on {run.date} ({run.machine}{took}){why}{before}"

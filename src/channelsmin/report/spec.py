@@ -1,4 +1,4 @@
-"""What the suite has shown of each clause of the contract: the table in docs/spec.md."""
+"""The table of docs/spec.md: what the suite has shown about each clause of the contract."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -6,30 +6,31 @@ from dataclasses import dataclass
 
 from packaging.version import Version
 
-from channelsmin.matrix import releases, results, variants
+from channelsmin.matrix import lines, results, variants
 from channelsmin.matrix.results import Run
 from channelsmin.matrix.variants import Variant
 from channelsmin.paths import ROOT
+from channelsmin.report import markdown
 
 SPEC = ROOT / "docs" / "spec.md"
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What became of a clause on a release: of its tests, on all Pythons together."""
+class Outcome:
+    """The outcome of a clause's tests on a release, on all Pythons together."""
 
     passed: int
     failed: int
-    impossible: Mapping[str, str]
+    xfailed: Mapping[str, str]
     """The reason of each test that is expected to fail."""
 
     @classmethod
-    def by(cls, runs: Iterable[Run], clause: str) -> "Shown":
-        """Return what these runs have shown."""
+    def of(cls, runs: Iterable[Run], clause: str) -> "Outcome":
+        """Add up these runs."""
         tests = [run.clauses[clause] for run in runs if clause in run.clauses]
-        expected = {test: why for its in tests for test, why in its["impossible"].items()}
-        passed, failed = (sum(its[name] for its in tests) for name in ("passed", "failed"))
-        return cls(passed, failed, expected)
+        xfailed = {test: why for each in tests for test, why in each["xfailed"].items()}
+        passed, failed = (sum(each[name] for each in tests) for name in ("passed", "failed"))
+        return cls(passed, failed, xfailed)
 
 
 def clauses() -> list[str]:
@@ -37,59 +38,63 @@ def clauses() -> list[str]:
     return re.findall(r"^- \*\*([A-Z]\d)\*\*", SPEC.read_text(encoding="utf-8"), re.MULTILINE)
 
 
-def of_the_tooling() -> set[str]:
-    """Return the clauses that need no release to be checked: they have tests in tests/tool."""
-    texts = (file.read_text() for file in (ROOT / "tests" / "tool").rglob("test_*.py"))
+def clauses_of_the_tool() -> set[str]:
+    """Return the clauses that are tested without a release: their tests are in tests/tool."""
+    files = (ROOT / "tests" / "tool").rglob("test_*.py")
+    texts = (file.read_text(encoding="utf-8") for file in files)
     return {name.upper() for text in texts for name in re.findall(r"def test_([a-z]\d)_", text)}
 
 
-def rows() -> str:
-    """Return the table of clauses and eras in Markdown, with its notes."""
-    eras, found, notes = variants.load_all(), results.load_all(), list[str]()
-    lines = [
-        "| | " + " | ".join(f"`{era.name}`" for era in eras) + " |",
-        "| --- |" + " --- |" * len(eras),
+def clauses_table() -> str:
+    """Return the table of clauses and variants, with its notes."""
+    all_variants, found, notes = variants.load_all(), results.load_all(), list[str]()
+    head = ("", *(f"`{variant.name}`" for variant in all_variants))
+    rows = [
+        (clause, *(_cell(clause, variant, found, notes) for variant in all_variants))
+        for clause in clauses()
     ]
-    for clause in clauses():
-        cells = [_cell(clause, era, found, notes) for era in eras]
-        lines.append(f"| {clause} | " + " | ".join(cells) + " |")
-    numbered = [f"{number}. {note}" for number, note in enumerate(notes, 1)]
-    return "\n".join([*lines, "", *numbered]) + "\n"
+    numbered = "".join(f"{number}. {note}\n" for number, note in enumerate(notes, 1))
+    return f"{markdown.table(head, rows)}\n{numbered}"
 
 
 def _cell(
-    clause: str, era: Variant, found: Mapping[Version, Iterable[Run]], notes: list[str]
+    clause: str, variant: Variant, found: Mapping[Version, Iterable[Run]], notes: list[str]
 ) -> str:
     served = {
-        release: Shown.by(runs, clause) for release, runs in found.items() if era.serves(release)
+        release: Outcome.of(runs, clause)
+        for release, runs in found.items()
+        if variant.serves(release)
     }
-    shown = {release: tests for release, tests in served.items() if tests != Shown(0, 0, {})}
+    shown = {release: outcome for release, outcome in served.items() if outcome != NOTHING}
     if not shown:
-        return "passes" if clause in of_the_tooling() else ""
-    broken = [release for release, tests in shown.items() if tests.failed]
-    failure = f"fails on {releases.span(broken, list(shown))}" if broken else ""
-    if len(broken) == len(shown):
+        return "passes" if clause in clauses_of_the_tool() else ""
+    failing = [release for release, outcome in shown.items() if outcome.failed]
+    failure = f"fails on {lines.span(failing, list(shown))}" if failing else ""
+    if len(failing) == len(shown):
         return failure
     marks = [
-        _number(f"**{clause}**, {_where(its, era, list(shown))}: {why} (`{test}`)", notes)
-        for (test, why), its in _impossible(shown).items()
+        _number(f"**{clause}**, {_where(where, variant, list(shown))}: {why} (`{test}`)", notes)
+        for (test, why), where in _xfailed(shown).items()
     ]
-    verdict = "in part" if any(tests.passed for tests in shown.values()) else "impossible"
+    verdict = "in part" if any(outcome.passed for outcome in shown.values()) else "impossible"
     whole = " ".join([verdict, *(f"({mark})" for mark in marks)]) if marks else "passes"
     return ", but ".join(filter(None, [whole, failure]))
 
 
-def _impossible(shown: Mapping[Version, Shown]) -> dict[tuple[str, str], list[Version]]:
+NOTHING = Outcome(0, 0, {})
+
+
+def _xfailed(shown: Mapping[Version, Outcome]) -> dict[tuple[str, str], list[Version]]:
     """Return the releases on which a test is expected to fail, by the test and the reason."""
     found: dict[tuple[str, str], list[Version]] = {}
-    for release, tests in shown.items():
-        for expected in tests.impossible.items():
+    for release, outcome in shown.items():
+        for expected in outcome.xfailed.items():
             found.setdefault(expected, []).append(release)
     return found
 
 
-def _where(its: list[Version], era: Variant, run: list[Version]) -> str:
-    return f"`{era.name}`" if its == run else releases.span(its, run)
+def _where(some: list[Version], variant: Variant, among: list[Version]) -> str:
+    return f"`{variant.name}`" if some == among else lines.span(some, among)
 
 
 def _number(note: str, notes: list[str]) -> int:

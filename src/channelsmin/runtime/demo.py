@@ -1,74 +1,67 @@
-"""Show a release at work: export, environment, development server, and the link to open."""
+"""Demonstrate a release: export, environment, development server, and the link to open."""
 
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
 from packaging.version import Version
 
+from channelsmin import console
 from channelsmin.errors import UserError
 from channelsmin.matrix import releases, variants
-from channelsmin.runtime import environment, export
-from channelsmin.runtime.export import Export
-from channelsmin.runtime.server import Server, free_port, is_free
-
-Say = Callable[[str], None]
-
-
-def cache() -> Path:
-    """Return the folder that the demo's environments are kept in, from one run to the next."""
-    return Path("~/.cache/channelsmin").expanduser()
+from channelsmin.runtime import environment, export, interpreters, processes
+from channelsmin.runtime.server import Server
 
 
 def newest_runnable() -> Version:
-    """Return the newest final release that an interpreter of this machine runs."""
+    """Return the newest final release that an interpreter of this machine can run."""
     for release in reversed(releases.known()):
-        variant = variants.find(release)
-        offered = not release.is_prerelease and not releases.rows()[release].yanked
-        if variant and offered and environment.interpreter(variant, release):
+        is_offered = not release.is_prerelease and not releases.rows()[release].yanked
+        if is_offered and variants.find(release) and interpreters.best(release):
             return release
     raise UserError(
-        "this machine has no Python that runs any release of oTree: install Python 3.12, "
+        "this machine has no Python that can run any release of oTree: install Python 3.12, "
         "for example with `uv python install 3.12`"
     )
 
 
-def run(wanted: str | None, port: int | None, say: Say) -> None:
-    """Run the demo of a release until the server ends or Ctrl-C is pressed.
+def run(wanted: str | None, port: int | None) -> None:
+    """Run the demo of a release until Ctrl-C is pressed.
 
-    `wanted` is a release, or None for the newest that this machine runs; `port` is where to
-    answer, or None for 8000 or else any that is free.
+    `wanted` is a release (default: the newest that this machine can run), `port` the port to
+    listen on (default: 8000, or any free one). Raises UserError if the server ends by itself.
     """
     release = releases.find(wanted) if wanted else newest_runnable()
-    variant = variants.serving(release)
+    chosen = export.of(release)
     port = _port(port)
-    say(f"oTree {release}, served by variants/{variant.name}")
-    installed = environment.create(variant, release, cache() / f"otree{release}")
+    console.note(f"oTree {release}, with the variant {chosen.variant.name}")
+    installed = environment.cached(release)
     signal.signal(signal.SIGTERM, _leave)
     with tempfile.TemporaryDirectory(prefix="channelsmin-") as folder:
         project, log = Path(folder, "project"), Path(folder, "server.log")
-        export.write(Export(variant, release), project)
-        command = variant.rule("development_server", release)["command"]
+        export.write(chosen, project)
+        command = chosen.variant.development_server(release)
         server = Server(installed, project, command, port, log)
-        server.prepare()
-        with server:
-            say("")
-            say(f"    {server.url}/demo/channelsmin/")
-            say("")
-            say("Open this link, then each of the three single-use links in a window of its own,")
-            say("and click Done in one of them. Ctrl-C ends the demo.")
-            status = server.wait()
-            raise UserError(f"the server ended, status {status}: {server.last_words()}")
+        try:
+            with console.step("Starting the server"):
+                server.prepare()
+                server.start()
+            console.say(f"\n    {server.url}/demo/channelsmin/\n")
+            console.note("Open this link, then each of the three links in a window of its own,")
+            console.note("and click Done in one of them. Press Ctrl-C to end the demo.")
+            status, printed = server.wait(), server.last_output()
+        finally:
+            server.stop()
+    raise UserError(f"the server ended with status {status}; its last output: {printed}")
 
 
 def _port(wanted: int | None) -> int:
     if wanted is None:
-        return 8000 if is_free(8000) else free_port()
-    if not is_free(wanted):
-        raise UserError(f"port {wanted} is busy: end what listens there, or name another --port")
+        return 8000 if processes.is_free(8000) else processes.free_port()
+    if not processes.is_free(wanted):
+        raise UserError(f"port {wanted} is busy: end what listens there, or pass another --port")
     return wanted
 
 

@@ -1,22 +1,20 @@
-"""An interpreter of this machine and a release of oTree: an environment that holds just that."""
+"""Create virtual environments that contain one release of oTree, from its lock file."""
 
-import functools
 import json
 import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from packaging.version import Version
 
+from channelsmin import console
 from channelsmin.errors import UserError
-from channelsmin.matrix import locks, notes, releases
-from channelsmin.matrix.variants import Variant
-from channelsmin.paths import write
+from channelsmin.matrix import locks, notes, releases, variants
+from channelsmin.paths import last_lines, write_atomically
+from channelsmin.runtime import interpreters
 
 
 @dataclass(frozen=True)
@@ -80,58 +78,23 @@ class Environment:
         ).stdout.strip()
 
 
-def interpreters(version: str) -> Iterator[Path]:
-    """Yield the interpreters of this machine for a Python version such as `3.7`.
+def cache() -> Path:
+    """Return the folder in which environments are kept from one command to the next."""
+    return Path("~/.cache/channelsmin").expanduser()
 
-    Looks on PATH, in pyenv's folder of versions and among those that uv has installed. A
-    shim of pyenv's that is on PATH but has no version selected does not start; it is passed
-    over like any other that doesn't.
+
+def cached(release: Version) -> Environment:
+    """Return the cached environment of a release; it is created if there is none.
+
+    Raises UserError where it can't be installed.
     """
-    candidates = [shutil.which(f"python{version}")]
-    for folder in _folders_of_versions():
-        found = sorted(folder.glob(f"*{version}.*/bin/python{version}"), reverse=True)
-        candidates.extend(str(path) for path in found)
-    for candidate in filter(None, candidates):
-        code = "import sys, venv; print('%d.%d' % sys.version_info[:2])"
-        answer = subprocess.run(
-            [candidate, "-c", code], capture_output=True, text=True, check=False
-        )
-        if answer.stdout.strip() == version:
-            yield Path(candidate)
-
-
-def _folders_of_versions() -> Iterator[Path]:
-    # The interpreter that runs this may itself be one of pyenv's or uv's: then the others
-    # lie beside it, also where HOME is another user's or empty.
-    yield Path(sys.base_prefix).resolve().parent
-    yield Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions"
-    yield Path(os.environ.get("UV_PYTHON_INSTALL_DIR", "~/.local/share/uv/python")).expanduser()
-
-
-@functools.cache
-def first_interpreter(version: str) -> Path | None:
-    """Return the first of this machine's interpreters for a Python version, or None."""
-    return next(interpreters(version), None)
-
-
-def python_version(variant: Variant, release: Version) -> str:
-    """Return the Python version to run `release` on: the best one that this machine has.
-
-    Where it has none, the one that is preferred.
-    """
-    versions = variant.pythons(release)
-    return next(filter(first_interpreter, versions), versions[0])
-
-
-def interpreter(variant: Variant, release: Version) -> Path | None:
-    """Return this machine's best interpreter for `release`, or None."""
-    return first_interpreter(python_version(variant, release))
+    return create(release, cache() / f"otree{release}")
 
 
 def requirements(release: Version, python: str) -> str:
-    """Return the requirements file that pip is to install: everything, as it was locked.
+    """Return the requirements file to install: everything, as locked.
 
-    A release that has no lock, as it is new, is installed with whatever the index has.
+    A release without a lock, as it is new, is installed with whatever the index has.
     """
     lock = locks.find(release, python)
     if lock:
@@ -140,49 +103,61 @@ def requirements(release: Version, python: str) -> str:
 
 
 def create(
-    variant: Variant,
-    release: Version,
-    folder: Path,
-    python: str | None = None,
-    output: IO[bytes] | None = None,
+    release: Version, folder: Path, python: str | None = None, log: Path | None = None
 ) -> Environment:
-    """Make an environment with just `release` in `folder`, or return the one that is there.
+    """Create an environment with just `release` in `folder`, or return the one that is there.
 
-    It has this Python version, or else the best one for the release that this machine has. What
-    pip says goes to `output`, or else to standard output, as progress. An interrupted or failed
-    installation leaves nothing that would pass for a finished one.
+    It gets this Python version (default: the best one for the release that this machine has).
+    pip's output goes to `log` (default: next to the folder). An interrupted or failed installation
+    leaves nothing behind that would pass for a finished one. Raises UserError, with the end of
+    that log, if it fails.
     """
     environment = Environment(folder)
     finished = folder / "installed"
     if finished.exists():
         return environment
-    python = python or python_version(variant, release)
-    found = first_interpreter(python)
-    if found is None:
-        versions = " or ".join(variant.pythons(release))
+    python = python or interpreters.best_version(release)
+    interpreter = interpreters.first(python)
+    if interpreter is None:
+        pythons = variants.pythons(release)
         raise UserError(
-            f"oTree {release} needs Python {versions}, which this machine does not have: "
-            f"install it (for example with `uv python install {variant.pythons(release)[0]}`) "
-            "or name another release"
+            f"oTree {release} needs Python {' or '.join(pythons)}, which this machine does not "
+            f"have: install it (for example with `uv python install {pythons[0]}`) or name another "
+            "release"
         )
     shutil.rmtree(folder, ignore_errors=True)
     wanted = folder / "requirements.txt"
-    steps = [
-        [str(found), "-m", "venv", str(folder)],
-        [str(environment.python), "-m", "pip", "install", "--requirement", str(wanted)],
-    ]
-    write(wanted, requirements(release, python))
-    for step in steps:
-        ended = subprocess.run(
-            step, env=environment.variables(), stdout=output, stderr=output, check=False
-        )
-        if ended.returncode:
-            shutil.rmtree(folder, ignore_errors=True)
-            if why := notes.broken(release):
-                raise UserError(f"nobody can install oTree {release}: {why}")
-            raise UserError(
-                f"oTree {release} could not be installed: the lines above say why; "
-                "check the network connection and run this again"
-            )
+    write_atomically(wanted, requirements(release, python))
+    steps = {
+        f"Creating an environment with Python {python}": [
+            *(str(interpreter), "-m", "venv", str(folder))
+        ],
+        f"Installing oTree {release} and what it requires": [
+            *(str(environment.python), "-m", "pip", "install", "--requirement", str(wanted))
+        ],
+    }
+    log = log or folder.with_name(f"{folder.name}.log")
+    with log.open("wb") as output:
+        for title, command in steps.items():
+            with console.step(title):
+                ended = subprocess.run(
+                    command,
+                    env=environment.variables(),
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    check=False,
+                )
+            if ended.returncode:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise UserError(_why_not_installed(release, log))
     finished.touch()
     return environment
+
+
+def _why_not_installed(release: Version, log: Path) -> str:
+    if why := notes.not_installable(release):
+        return f"oTree {release} is not installable: {why}"
+    return (
+        f"oTree {release} could not be installed; check the network connection and run this "
+        f"again. All that pip printed is in {log}; it ends with:\n{last_lines(log, 10)}"
+    )

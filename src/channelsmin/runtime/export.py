@@ -1,8 +1,9 @@
-"""A variant plus the shared templates: one ordinary oTree project folder."""
+"""Export a variant: with the shared templates and its release check, one oTree project folder."""
 
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 
 from packaging.version import Version
 
@@ -12,8 +13,17 @@ from channelsmin.matrix.variants import Variant
 from channelsmin.paths import ROOT
 
 SHARED_TEMPLATES = ROOT / "shared_templates"
-TEMPLATES = Path("channelsmin", "templates", "channelsmin")
-"""Where oTree looks for an app's templates, on every release."""
+
+APP = "channelsmin"
+"""The app's name in every variant, and the name of its folder."""
+
+TEMPLATES = Path(APP, "templates", APP)
+"""The folder in which every oTree release finds an app's templates."""
+
+RELEASE_CHECK = Path(APP, "release_check.py")
+"""The module that stops the app on a release that its variant does not serve."""
+
+CHECK_TEMPLATE = Path(__file__).with_name("release_check.py.template")
 
 NOT_EXPORTED = ("variant.toml", "__pycache__")
 
@@ -37,54 +47,72 @@ class Export:
 def named(text: str) -> Export:
     """Return the export that `text` names: a variant (`otree-2.3`) or a release (`2.3.7`).
 
-    Raises UserError for an unknown release and for one outside every variant's range.
+    Raises UserError for an unknown release and for one that no variant serves.
     """
     for variant in variants.load_all():
         if variant.name == text:
             return Export(variant, None)
-    release = releases.find(text)
+    return of(releases.find(text))
+
+
+def of(release: Version) -> Export:
+    """Return the export for a release; raises UserError if no variant serves it."""
     return Export(variants.serving(release), release)
 
 
-def write(export: Export, folder: Path) -> None:
-    """Write the project into `folder`, which must be empty or not be there yet.
+def write(chosen: Export, folder: Path) -> None:
+    """Write the project into `folder`, which must be empty or not exist yet.
 
-    A variant's own template takes the place of the shared one of the same name.
+    A variant's own template replaces the shared one of the same name.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} is not empty: name a new folder, or empty this one first")
     try:
         (folder / TEMPLATES).mkdir(parents=True)
     except OSError as error:
-        raise UserError(f"{folder} cannot be made: {error.strerror}") from error
+        raise UserError(f"{folder} cannot be created: {error.strerror}") from error
     shutil.copytree(SHARED_TEMPLATES, folder / TEMPLATES, dirs_exist_ok=True)
     shutil.copytree(
-        export.variant.folder,
+        chosen.variant.folder,
         folder,
         ignore=shutil.ignore_patterns(*NOT_EXPORTED),
         dirs_exist_ok=True,
     )
+    (folder / RELEASE_CHECK).write_text(release_check(chosen.variant), encoding="utf-8")
     # oTree 5 and 6 do not start without _static; the earlier ones warn without either.
     (folder / "_static").mkdir()
     (folder / "_templates").mkdir()
-    (folder / "requirements.txt").write_text("\n".join(_requirements(export)) + "\n")
-    if held_back := _held_back(export):
-        (folder / "constraints.txt").write_text("\n".join(held_back) + "\n")
+    (folder / "requirements.txt").write_text("\n".join(_requirements(chosen)) + "\n")
+    if upper_bounds := _upper_bounds(chosen):
+        (folder / "constraints.txt").write_text("\n".join(upper_bounds) + "\n")
 
 
-def _requirements(export: Export) -> list[str]:
-    """Return the lines of requirements.txt, as `otree zip` wants them.
+def release_check(variant: Variant) -> str:
+    """Return the text of a variant's release check, which names all variants."""
+    return Template(CHECK_TEMPLATE.read_text(encoding="utf-8")).substitute(
+        variant=variant.name,
+        range=variant.range,
+        first="\n".join(f"    ('{one.first}', '{one.name}')," for one in variants.load_all()),
+    )
+
+
+def _requirements(chosen: Export) -> list[str]:
+    """Return the lines of requirements.txt, as `otree zip` needs them.
 
     It refuses to pack a project that does not name psycopg2. Later releases (3.3.11, not 3.2.8)
-    also ask whether they may write the file anew, unless the first line says that they may not.
+    also ask whether they may rewrite the file, unless its first line says that they may not.
     """
-    held_back = ["-c constraints.txt"] if _held_back(export) else []
-    needs: list[str] = export.variant.facts["postgresql_needs"]
-    return ["# oTree-may-not-overwrite-this-file", *held_back, export.requirement, *needs]
+    constraints = ["-c constraints.txt"] if _upper_bounds(chosen) else []
+    return [
+        "# oTree-may-not-overwrite-this-file",
+        *constraints,
+        chosen.requirement,
+        *chosen.variant.postgresql_needs,
+    ]
 
 
-def _held_back(export: Export) -> tuple[str, ...]:
-    """Return what must not get newer, for the release, or the one that pip takes of the range."""
-    served = filter(export.variant.serves, releases.known())
+def _upper_bounds(chosen: Export) -> tuple[str, ...]:
+    """Return the upper bounds for the release, or for the one of the range that pip would take."""
+    served = filter(chosen.variant.serves, releases.known())
     newest = max(served, key=lambda release: (not release.is_prerelease, release))
-    return notes.held_back(export.release or newest)
+    return notes.upper_bounds(chosen.release or newest)

@@ -1,46 +1,24 @@
-"""A project and an environment: a running oTree server, and certainly a stopped one.
+"""Start and stop an oTree server, including all of its child processes.
 
-The only place that starts oTree. Its servers start children that outlive them, so each
-runs in a process group of its own, and it is the group that is ended. The production
-servers of the oldest releases give each child a group of its own again: all are ended.
+The only place that starts oTree.
 """
 
-import os
 import signal
-import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
-from channelsmin.errors import UserError
+from channelsmin.errors import ServerDidNotStart
 from channelsmin.paths import last_lines
+from channelsmin.runtime import processes
 from channelsmin.runtime.environment import Environment
+from channelsmin.runtime.processes import Process
 
 START_SECONDS = 60
-"""How long a server may take to answer; the slowest seen took 6 s."""
-
-STOP_SECONDS = 5
-"""How long a server may take to end by itself before it is killed."""
-
-
-def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
-def is_free(port: int) -> bool:
-    """Say whether nobody listens on this port of the loopback interface."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
+"""Seconds in which a server has to answer; the slowest one seen took 6."""
 
 
 def run_otree(
@@ -50,46 +28,33 @@ def run_otree(
     extra: Mapping[str, str] | None = None,
     timeout: float = 120,
 ) -> subprocess.CompletedProcess[str]:
-    """Run one of oTree's commands that end by themselves, and return what it printed.
+    """Run an oTree command that ends by itself, and return what it printed.
 
-    Should it not end within `timeout` seconds, what it started is killed and TimeoutExpired
-    raised.
+    If it does not end within `timeout` seconds, it and its children are killed and TimeoutExpired
+    is raised.
     """
     # Into a file: a pipe would stay open for as long as a child that is left behind lives.
     with tempfile.TemporaryFile() as output:
-        process = _start(environment, project, arguments, output, extra or {})
+        process = processes.start(
+            [str(environment.otree), *arguments],
+            output=output,
+            cwd=project,
+            variables={**environment.variables(), **(extra or {})},
+        )
         try:
             status = process.wait(timeout)
         finally:
-            _signal_group(process.pid, signal.SIGKILL)
+            processes.signal_group(process.pid, signal.SIGKILL)
         output.seek(0)
         printed = output.read().decode(errors="replace")
     return subprocess.CompletedProcess(process.args, status, printed)
 
 
-def _start(
-    environment: Environment,
-    project: Path,
-    arguments: Sequence[str],
-    output: IO[bytes],
-    extra: Mapping[str, str],
-) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [str(environment.otree), *arguments],
-        cwd=project,
-        env={**environment.variables(), **extra},
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-
-
 class Server:
     """One oTree server, started by `command` in the project's folder.
 
-    A context manager: it is up at the top of the block, and all of its processes are gone
-    after it, whatever happened inside. What it prints goes to `log`, appended.
+    A context manager: the server is up at the top of the block, and all of its processes have
+    ended after it, whatever happens inside. What it prints is appended to `log`.
     """
 
     def __init__(
@@ -108,27 +73,27 @@ class Server:
         self.port = port
         self.log = log
         self.extra = dict(extra or {})
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     @property
     def pid(self) -> int:
-        """The number of its first process; the others are its descendants."""
+        """The id of its first process; the others are its descendants."""
         return self._started().pid
 
-    def _started(self) -> "subprocess.Popen[bytes]":
+    def _started(self) -> Process:
         if self._process is None:
             raise RuntimeError("the server was not started")
         return self._process
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """Its address, without a trailing slash."""
         return f"http://127.0.0.1:{self.port}"
 
     def prepare(self) -> None:
-        """Make the tables of its database; all that was in them is gone.
+        """Create the tables of its database; what was in the database is lost.
 
-        `devserver` does so by itself, which is what it is for; the other commands don't.
+        `devserver` creates them itself; the other commands don't.
         """
         if self.command != "devserver":
             run_otree(self.environment, self.project, "resetdb", "--noinput", extra=self.extra)
@@ -136,17 +101,20 @@ class Server:
     def start(self) -> None:
         """Start it and wait until it answers.
 
-        Raises UserError, with the last line that it printed, if it ends or stays silent.
+        Raises ServerDidNotStart, with the last line that it printed, if it ends or stays silent.
         """
-        arguments = [self.command, f"127.0.0.1:{self.port}"]
         with self.log.open("ab") as log:
-            self._process = _start(self.environment, self.project, arguments, log, self.extra)
-        deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                raise UserError(f"the server did not start; it said last: {self.last_words()}")
-            time.sleep(0.1)
+            self._process = processes.start(
+                [str(self.environment.otree), self.command, f"127.0.0.1:{self.port}"],
+                output=log,
+                cwd=self.project,
+                variables={**self.environment.variables(), **self.extra},
+            )
+        if not processes.wait_until(self._answers, self._process, START_SECONDS):
+            self.kill()
+            raise ServerDidNotStart(
+                f"the server did not start; its last output: {self.last_output()}"
+            )
 
     def _answers(self) -> bool:
         try:
@@ -159,11 +127,11 @@ class Server:
             return False
 
     def runs(self) -> bool:
-        """Say whether it was started and has not ended."""
+        """Return whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
-    def last_words(self, lines: int = 1) -> str:
-        """Return the last line that it has printed, or the last few."""
+    def last_output(self, lines: int = 1) -> str:
+        """Return the last line, or the last few, that it printed."""
         return last_lines(self.log, lines) or "nothing"
 
     def wait(self) -> int:
@@ -171,30 +139,17 @@ class Server:
         return self._started().wait()
 
     def stop(self) -> None:
-        """Ask it to end, as Ctrl-C does; kill what has not ended after STOP_SECONDS."""
-        if self._process is None:
-            return
-        groups = _groups_of(self._process.pid)
-        _signal_group(self._process.pid, signal.SIGINT)
-        self._wait_for(groups)
-        self._kill(groups)
+        """Stop it as Ctrl-C does, and kill what does not end in time."""
+        self._end(gently=True)
 
     def kill(self) -> None:
-        """End all of its processes at once, as a crash would."""
+        """Kill all of its processes at once, as a crash would."""
+        self._end(gently=False)
+
+    def _end(self, gently: bool) -> None:
         if self._process is not None:
-            self._kill(_groups_of(self._process.pid))
-
-    def _kill(self, groups: set[int]) -> None:
-        for group in groups:
-            _signal_group(group, signal.SIGKILL)
-        self._started().wait()
-        self._wait_for(groups)
-        self._process = None
-
-    def _wait_for(self, groups: set[int]) -> None:
-        deadline = time.monotonic() + STOP_SECONDS
-        while _live(groups) and time.monotonic() < deadline:
-            time.sleep(0.05)
+            processes.end(self._process, gently)
+            self._process = None
 
     def __enter__(self) -> "Server":
         """Start it."""
@@ -204,34 +159,3 @@ class Server:
     def __exit__(self, *error: object) -> None:
         """Stop it."""
         self.stop()
-
-
-def _signal_group(group: int, number: int) -> None:
-    with suppress(ProcessLookupError):  # all of them have ended
-        os.killpg(group, number)
-
-
-def _running() -> list[tuple[int, ...]]:
-    """Return the number, the parent and the group of each process that has not ended.
-
-    One that has ended is listed until its parent asks; process 1 does so late, if at all.
-    """
-    command = ["ps", "-A", "-o", "pid=,ppid=,pgid=,state="]
-    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    rows = [line.split() for line in listed.splitlines()]
-    return [tuple(map(int, numbers)) for *numbers, state in rows if not state.startswith("Z")]
-
-
-def _groups_of(leader: int) -> set[int]:
-    """Return the process groups of a process and of all its descendants."""
-    running = _running()
-    groups, parents = {leader}, {leader}
-    while parents:
-        children = [(number, group) for number, parent, group in running if parent in parents]
-        groups.update(group for _, group in children)
-        parents = {number for number, _ in children}
-    return groups
-
-
-def _live(groups: set[int]) -> bool:
-    return any(group in groups for _, _, group in _running())

@@ -1,4 +1,4 @@
-"""Which Chromium the suite drives, and how one is had where there is none."""
+"""Find or install the Chromium that the suite drives."""
 
 import os
 import shutil
@@ -22,20 +22,20 @@ ARGUMENTS = (
     "--disable-sync",
     "--renderer-process-limit=1",
 )
-"""No sandbox, as root can't have one; nothing that talks to anybody but the page; and one process
-to draw all pages, which saves the tests a tenth of their time."""
+"""No sandbox, since root can't have one; no traffic but the page's; and one process that draws all
+pages, which saves a tenth of the tests' time."""
 
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-"""The system's browsers, the best for us first: Chromium without windows is twice as fast."""
+"""The system's browsers in order of preference: the headless shell is twice as fast."""
 
 
 def find() -> Path | None:
-    """Return the browser to drive: the system's, or None for Playwright's own."""
+    """Return the system's browser, or None to drive Playwright's own."""
     return next((Path(path) for path in map(shutil.which, NAMES) if path), None)
 
 
 def launch(playwright: "Playwright") -> "Browser":
-    """Start that browser, without a window."""
+    """Start that browser in headless mode."""
     return playwright.chromium.launch(executable_path=find(), args=list(ARGUMENTS))
 
 
@@ -47,9 +47,9 @@ def _playwrights_own() -> bool:
 
 
 def ensure() -> None:
-    """See to it that there is a browser: Playwright's own, or the system package manager's.
+    """Install a browser if there is none: Playwright's own, or the system package manager's.
 
-    Raises UserError where neither can be had.
+    Raises UserError if neither is available.
     """
     if find() or _playwrights_own():
         return

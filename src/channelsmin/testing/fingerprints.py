@@ -1,4 +1,4 @@
-"""What a release was tested with: a few digits for each part, which change when its files do."""
+"""Fingerprints of what a result was produced with: short SHA-256 hashes of each part."""
 
 import functools
 import json
@@ -8,24 +8,24 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from channelsmin.matrix import locks
+from channelsmin.matrix import locks, variants
 from channelsmin.matrix.variants import Variant
 from channelsmin.paths import ROOT
 from channelsmin.runtime import export
 
 DIGITS = 12
-"""How many hexadecimal digits of a SHA-256 are kept; they tell versions of a file apart."""
+"""How many hexadecimal digits of a SHA-256 are kept: enough to tell versions of a file apart."""
 
 
-def of(variant: Variant, release: Version, python: str) -> dict[str, str]:
-    """Return the fingerprints of the variant with its templates, of the suite and of the lock.
+def of(release: Version, python: str) -> dict[str, str]:
+    """Return the fingerprints of the variant with its templates, of the suite and of the lock file.
 
-    A release that has no lock, as it is new, has no fingerprint of one: what is installed may
-    differ from day to day.
+    A release without a lock, as it is new, has no fingerprint of one: what is installed may differ
+    from day to day. Raises UserError if no variant serves the release.
     """
     lock = locks.find(release, python)
     return {
-        "variant": of_variant(variant, release),
+        "variant": of_variant(variants.serving(release), release),
         "suite": of_suite(),
         **({"lock": _digits([locks.requirements(release, lock).encode()])} if lock else {}),
     }
@@ -33,23 +33,21 @@ def of(variant: Variant, release: Version, python: str) -> dict[str, str]:
 
 @functools.cache
 def of_suite() -> str:
-    """Return the fingerprint of the contract suite.
-
-    The tooling's own tests are no part of it, nor are those of the worked examples.
-    """
+    """Return the fingerprint of the contract suite and its harness."""
     return _of_folders(ROOT / "tests" / "contract", ROOT / "tests" / "harness")
 
 
 def of_variant(variant: Variant, release: Version) -> str:
-    """Return the fingerprint of all that an export of the variant is made from, but its README.
+    """Return the fingerprint of everything that an export contains, except its README.
 
-    Of its `variant.toml`, only what holds for this release: a fact that is found out about
-    another one makes no result old. Which Pythons there are to try is no fact about a run.
+    Of `variant.toml`, only the facts that apply to this release: facts about other releases do not
+    invalidate results. The list of Pythons is left out, too.
     """
     apart = (variant.folder / "README.md", variant.folder / "variant.toml")
     files = _of_folders(variant.folder, export.SHARED_TEMPLATES, leaving_out=apart)
     facts = {name: fact for name, fact in variant.facts_for(release).items() if name != "python"}
-    return _digits([files.encode(), json.dumps(facts, sort_keys=True).encode()])
+    check = export.CHECK_TEMPLATE.read_bytes()
+    return _digits([files.encode(), check, json.dumps(facts, sort_keys=True).encode()])
 
 
 @functools.cache

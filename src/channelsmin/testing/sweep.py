@@ -1,7 +1,7 @@
-"""The sweep: the whole suite on release after release, each result kept as soon as it is there.
+"""The sweep: run the whole suite on many releases, and save each result as soon as it is known.
 
-What was measured with the same variant, suite and lock is not measured again, so that a sweep
-that was ended, however, goes on where it stopped.
+What was already tested with the same variant, suite and lock file is skipped: a sweep that was
+interrupted, in whatever way, continues where it stopped.
 """
 
 import fcntl
@@ -15,36 +15,38 @@ from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
-from tqdm import tqdm
 
+from channelsmin import console
 from channelsmin.errors import UserError
 from channelsmin.matrix import releases, results, variants
 from channelsmin.matrix.results import Run, Status
 from channelsmin.paths import ROOT
-from channelsmin.runtime import environment
+from channelsmin.runtime import interpreters, processes
 from channelsmin.testing import browser, fingerprints, run_suite
 
-Measure = Callable[[Version, str, Path, threading.Event], Run]
+RunRelease = Callable[[Version, str, Path, threading.Event], Run]
 
 FOLDER = ROOT / ".sweep"
-"""Where environments are made; what a killed sweep has left there is removed by the next."""
+"""Where environments are created; the next sweep removes what a killed one left there."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A release, and the Python to run it on; none where no variant serves the release."""
+    """A release and the Python to run it on; "" if no variant serves the release."""
 
     release: Version
     python: str = ""
 
     def __str__(self) -> str:
-        """Name it as a person would."""
+        """Name it for a person."""
         return f"{self.release} on Python {self.python}" if self.python else str(self.release)
 
     def is_done(self, again: bool = False) -> bool:
-        """Say whether there is a result for just what would be tested now; with `again`, a pass."""
-        variant = variants.find(self.release)
-        tested = fingerprints.of(variant, self.release, self.python) if variant else {}
+        """Return whether a result exists for exactly what would be tested now.
+
+        With `again`, only a pass counts.
+        """
+        tested = fingerprints.of(self.release, self.python) if self.python else {}
         return any(
             run.python == self.python
             and run.tested == tested
@@ -54,10 +56,10 @@ class Job:
 
 
 def chosen(specifier: str, shard: str) -> list[Version]:
-    """Return the releases of a specifier, or of a part of it, the newest first.
+    """Return the releases of a specifier, or one shard of them, the newest first.
 
-    `specifier` is such as `>=2.0,<2.3`, a release, or empty for all; `shard` is `3/20` for the
-    third of twenty parts, or empty for the whole. Raises UserError for what is neither.
+    `specifier` is a specifier such as `>=2.0,<2.3`, a release, or "" for all releases; `shard` is
+    `3/20` for the third of twenty parts, or "" for everything. Raises UserError for anything else.
     """
     try:
         wanted = SpecifierSet(specifier)
@@ -66,20 +68,20 @@ def chosen(specifier: str, shard: str) -> list[Version]:
     found = [r for r in releases.known() if wanted.contains(r, prereleases=True)]
     part, _, parts = (shard or "1/1").partition("/")
     if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
-        raise UserError(f"--shard {shard}: say which part of how many, such as 3/20")
+        raise UserError(f"--shard {shard} is not a part of a whole, such as 3/20")
     return found[::-1][int(part) - 1 :: int(parts)]
 
 
 def jobs(wanted: Sequence[Version]) -> list[Job]:
     """Return what there is to run: each release on its best Python, then on the others.
 
-    Pre-releases, which fewer people have, come after the others. Of the Pythons that this
-    machine has; a release that has none here is left out.
+    Pre-releases, which fewer people use, come after final releases. Only Pythons that this machine
+    has count; a release that has none here is left out.
     """
     first, others = list[Job](), list[Job]()
     for release in wanted:
         pythons = variants.pythons(release)
-        here = [Job(release, python) for python in filter(environment.first_interpreter, pythons)]
+        here = [Job(release, python) for python in filter(interpreters.first, pythons)]
         first += here[:1] if pythons else [Job(release)]
         others += here[1:]
     return sorted(first, key=lambda job: job.release.is_prerelease) + others
@@ -90,65 +92,62 @@ def run(
     shard: str,
     at_once: int,
     again: bool,
-    say: Callable[[str], None],
-    by: Measure = run_suite.measure,
+    by: RunRelease = run_suite.run_release,
 ) -> None:
-    """Measure the releases of a specifier, `at_once` at a time, and keep each result.
+    """Test the releases of a specifier, `at_once` at a time, and save each result.
 
-    What has its result already is passed over; with `again`, only if that is a pass. Ctrl-C
-    ends it; what was not finished is measured the next time.
+    Releases with a result are skipped; with `again`, only those that passed. Ctrl-C ends the
+    sweep; what was not finished is tested the next time.
     """
     wanted = chosen(specifier, shard)
     all_jobs = jobs(wanted)
     for release in sorted(set(wanted) - {job.release for job in all_jobs}):
         pythons = " or ".join(variants.pythons(release))
-        say(f"not measured here: {release} needs Python {pythons}")
+        console.say(f"not tested here: {release} needs Python {pythons}")
     open_jobs = [job for job in all_jobs if not job.is_done(again)]
-    say(f"{len(all_jobs) - len(open_jobs)} of {len(all_jobs)} are measured already")
+    console.say(f"{len(all_jobs) - len(open_jobs)} of {len(all_jobs)} are already tested")
     if open_jobs:
         browser.ensure()
-        with _alone():
-            _measure_all(open_jobs, at_once, say, by)
+        with _exclusively():
+            _run_all(open_jobs, at_once, by)
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """Have FOLDER to oneself, without what a killed sweep has left there, running or not."""
+def _exclusively() -> Iterator[None]:
+    """Lock FOLDER and clean up after a killed sweep."""
     FOLDER.mkdir(exist_ok=True)
     with (FOLDER / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise UserError("another sweep is at work here: wait for it, or end it first") from None
-        run_suite.end_all_in(FOLDER)
+            raise UserError("another sweep is running here: wait for it, or end it") from None
+        processes.end_all_in(FOLDER)
         for left in FOLDER.iterdir():
             if left.is_dir():
                 shutil.rmtree(left)
         yield
 
 
-def _measure_all(
-    open_jobs: Sequence[Job], at_once: int, say: Callable[[str], None], by: Measure
-) -> None:
+def _run_all(open_jobs: Sequence[Job], at_once: int, by: RunRelease) -> None:
     stop = threading.Event()
 
     def one(job: Job) -> Run:
         if not job.python:
             return run_suite.nothing_to_run()
-        return by(job.release, job.python, FOLDER / f"{job.release}-{job.python}", stop)
+        with console.quiet():
+            return by(job.release, job.python, FOLDER / f"{job.release}-{job.python}", stop)
 
     with (
         ThreadPoolExecutor(at_once) as pool,
-        tqdm(total=len(open_jobs), unit="run", smoothing=0) as bar,
+        console.progress("Testing", len(open_jobs)) as bar,
     ):
         futures = {pool.submit(one, job): job for job in open_jobs}
         try:
             for future in as_completed(futures):
                 job, result = futures[future], future.result()
                 results.save(job.release, result)
-                bar.update()
-                bar.clear()
-                say(f"{job}: {' '.join([result.status.value, result.reason]).strip()}")
+                bar.advance()
+                bar.say(f"{job}: {' '.join([result.status.value, result.reason]).strip()}")
         except BaseException:
             stop.set()
             pool.shutdown(cancel_futures=True)

@@ -1,6 +1,6 @@
-"""What the package index says of oTree's releases: one page, as JSON.
+"""Read oTree's releases from the package index: one page per package, as JSON.
 
-The page is that of the simple repository API, of which the fields `upload-time` and `yanked`
+The page is that of the simple repository API; of its optional fields, `upload-time` and `yanked`
 are read: https://packaging.python.org/en/latest/specifications/simple-repository-api/
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urljoin
 from urllib.request import Request, urlopen
 
 from packaging.utils import InvalidSdistFilename, parse_sdist_filename
@@ -24,15 +25,15 @@ JSON_PAGE = "application/vnd.pypi.simple.v1+json"
 """The media type to ask for; an index may answer with HTML nevertheless."""
 
 SECONDS = 60
-"""How long to wait for the answer."""
+"""How long to wait for an answer."""
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A release as the index lists it, by its source distribution; oTree publishes no wheels.
+    """A source distribution as the index lists it; oTree publishes no wheels.
 
-    `uploaded` is the index's own time in UTC, None where it serves none; `yanked` the reason
-    for which the file was withdrawn, "" where it was not.
+    `uploaded` is the upload time in UTC, None if the index has none. `yanked` is the reason for
+    which the file was yanked, "" if it was not. `url` is the file's address.
     """
 
     release: Version
@@ -40,26 +41,38 @@ class Listed:
     yanked: str
     requires_python: str
     sha256: str
+    url: str
 
 
 def ask(project: str) -> list[Listed]:
-    """Ask the index that pip is configured for; return what it lists, the oldest first.
+    """Ask the index for which pip is configured; return what it lists, the oldest release first.
 
-    Raises UserError where it does not answer, or not in JSON.
+    Raises UserError if it does not answer, or not in JSON.
     """
     request = Request(f"{_address()}/{project}/", headers={"Accept": JSON_PAGE})
     try:
         with urlopen(request, timeout=SECONDS) as answer:
             page = json.load(answer)
+            listed = read(page, answer.url)
+            return sorted(listed, key=lambda entry: entry.release)
     except (OSError, ValueError) as error:
         raise UserError(
-            f"the package index could not be asked for {project}'s releases: {error}"
+            f"the package index could not be asked for the releases of {project}: {error}"
         ) from error
-    return sorted(read(page), key=lambda listed: listed.release)
 
 
-def read(page: Mapping[str, Any]) -> Iterator[Listed]:
-    """Yield the source distributions that a page lists."""
+def fetch(listed: Listed) -> bytes:
+    """Download a source distribution; raises UserError if the index does not send it."""
+    try:
+        with urlopen(listed.url, timeout=SECONDS) as answer:
+            content: bytes = answer.read()
+    except OSError as error:
+        raise UserError(f"{listed.url} could not be downloaded: {error}") from error
+    return content
+
+
+def read(page: Mapping[str, Any], address: str) -> Iterator[Listed]:
+    """Yield the source distributions on a page; their addresses may be relative to the page's."""
     for file in page["files"]:
         try:
             _, release = parse_sdist_filename(file["filename"])
@@ -73,15 +86,16 @@ def read(page: Mapping[str, Any]) -> Iterator[Listed]:
             (yanked if isinstance(yanked, str) else "no reason given") if yanked else "",
             file.get("requires-python") or "",
             file["hashes"]["sha256"],
+            urljoin(address, file["url"]),
         )
 
 
 def _address() -> str:
-    """Return the address of the index, as pip's help tells it: configured, or pip's default."""
+    """Return the index's address from pip's help: the configured one, or pip's default."""
     command = [sys.executable, "-m", "pip", "index", "versions", "--help"]
     variables = {**os.environ, "COLUMNS": "1000"}
-    told = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
-    found = re.search(r"--index-url <url>.*?\(default\s+(\S+?)/?\)", told.stdout, re.DOTALL)
+    shown = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    found = re.search(r"--index-url <url>.*?\(default\s+(\S+?)/?\)", shown.stdout, re.DOTALL)
     if not found:
-        raise UserError("pip does not say which package index it uses: is it installed here?")
+        raise UserError("pip does not name its package index; is pip installed here?")
     return found[1]

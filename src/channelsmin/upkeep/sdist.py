@@ -1,23 +1,21 @@
-"""What a release says of itself: read from its source distribution."""
+"""Read a release's requirements and Python versions from its source distribution."""
 
+import io
 import re
-import subprocess
-import sys
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import filter as filter_names
 from hashlib import sha256
-from pathlib import Path
-
-from packaging.version import Version
+from typing import IO
 
 from channelsmin.errors import UserError
+from channelsmin.upkeep import index
+from channelsmin.upkeep.index import Listed
 
 REFUSED = re.compile(r"sys\.version_info (<|>=) \((\d), (\d+)\)")
 SUPPORTED = re.compile(r"^SUPPORTED_PY3_VERSIONS = \[([\d, ]+)\]", re.MULTILINE)
-"""The two ways in which a `setup.py` of oTree's tells the Pythons that it accepts."""
+"""The two ways in which oTree's `setup.py` states the Pythons that it accepts."""
 
 
 @dataclass(frozen=True)
@@ -28,35 +26,20 @@ class Facts:
     requires: tuple[str, ...]
 
 
-def facts(package: str, release: Version, expected: str) -> Facts:
-    """Fetch a release's source distribution and read it.
+def facts(listed: Listed) -> Facts:
+    """Download a release's source distribution and read it; none of its code is run.
 
-    `expected` is its sha256. Raises UserError where it can't be had, or is another file.
+    Raises UserError if it can't be downloaded, or is not the file that the index lists.
     """
-    with tempfile.TemporaryDirectory(prefix="channelsmin-") as folder:
-        archive = _fetch(package, release, Path(folder))
-        if sha256(archive.read_bytes()).hexdigest() != expected:
-            raise UserError(f"{archive.name} is not the file that the index lists: sha256")
-        return read(archive)
+    content = index.fetch(listed)
+    if sha256(content).hexdigest() != listed.sha256:
+        raise UserError(f"{listed.url} is not the file that the index lists (its SHA-256 differs)")
+    return read(io.BytesIO(content))
 
 
-def _fetch(package: str, release: Version, folder: Path) -> Path:
-    # pip has no way to fetch without asking the file for its metadata. So this fails where
-    # setup.py refuses the Python that runs it.
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
-    wanted = ["--no-binary", package, f"{package}=={release}"]
-    answer = subprocess.run(
-        [*command, str(folder), *wanted], capture_output=True, text=True, check=False
-    )
-    if answer.returncode:
-        python = "{}.{}".format(*sys.version_info[:2])
-        raise UserError(f"its source distribution can't be read by Python {python}")
-    return next(folder.iterdir())
-
-
-def read(archive: Path) -> Facts:
+def read(archive: IO[bytes]) -> Facts:
     """Read a source distribution: its `setup.py`, and the requirements that setuptools wrote."""
-    with tarfile.open(archive) as files:
+    with tarfile.open(fileobj=archive) as files:
         setup, written = _text(files, "setup.py"), _text(files, "*.egg-info/requires.txt")
     return Facts(accepted(setup), tuple(sorted(required(written), key=str.lower)))
 

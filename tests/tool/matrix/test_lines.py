@@ -1,4 +1,4 @@
-"""The matrix: what counts as measured, and what as passing."""
+"""The matrix: what counts as tested, and what as passing."""
 
 from dataclasses import replace
 
@@ -19,11 +19,11 @@ RUNS = {
 
 
 def test_a_release_that_was_not_run_is_not_measured() -> None:
-    line = lines.Line("2.0", RUNS)
-    assert list(map(str, line.measured)) == ["2.0.0", "2.0.1"]
+    line = lines.ReleaseLine("2.0", RUNS)
+    assert list(map(str, line.tested)) == ["2.0.0", "2.0.1"]
     assert list(map(str, line.passing)) == ["2.0.1"]
     assert list(map(str, line.with_status(Status.NOT_RUN))) == ["2.0.2"]
     assert lines.summary([line]) == (
-        "2 of 4 releases are measured, in 3 runs (2026-11-23 to 2026-11-25); "
+        "2 of 4 releases were tested, in 3 runs (2026-11-23 to 2026-11-25); "
         "1 of them pass on each Python on which they were run."
     )

@@ -11,11 +11,11 @@ from packaging.version import Version
 from channelsmin.errors import UserError
 from channelsmin.matrix import locks, notes, releases, variants
 from channelsmin.matrix.locks import Lock
-from channelsmin.matrix.notes import ByHand
-from channelsmin.runtime import environment
+from channelsmin.matrix.notes import ManualPin
+from channelsmin.runtime import environment, interpreters
 from channelsmin.upkeep import resolve_locks
 
-TWISTED = ByHand("Twisted==16.2.0", "a" * 64)
+TWISTED = ManualPin("Twisted==16.2.0", "a" * 64)
 LOCK = Lock("2.1.35", (Version("2.1.35"),), "3.7", ("Django==1.11.2", "certifi"), (), ())
 ANSWER = "certifi==2026.10.18 \\\n    --hash=sha256:1\ndjango==1.11.2 \\\n    --hash=sha256:2\n"
 
@@ -41,7 +41,7 @@ def test_no_lock_is_missing_or_stale_or_for_nobody() -> None:
 def test_every_release_that_can_be_installed_has_a_lock_on_each_of_its_pythons() -> None:
     for release in releases.known():
         variant = variants.find(release)
-        if variant and not notes.broken(release):
+        if variant and not notes.not_installable(release):
             assert all(locks.find(release, python) for python in variant.pythons(release)), release
 
 
@@ -60,24 +60,30 @@ def test_releases_that_require_the_same_share_a_lock() -> None:
     assert first is second
 
 
-def test_releases_that_are_held_back_apart_do_not_share_a_lock(
+def test_releases_that_are_upper_bounds_apart_do_not_share_a_lock(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     apart = Version("2.1.41")
-    monkeypatch.setattr(notes, "held_back", lambda release: ("six<2",) * (release == apart))
+    monkeypatch.setattr(notes, "upper_bounds", lambda release: ("six<2",) * (release == apart))
     wanted = locks.wanted.__wrapped__()
     [alone] = [lock for lock in wanted if lock.python == "3.7" and apart in lock.releases]
     assert alone.releases == (apart,)
-    assert alone.held_back == ("six<2",)
-    assert alone.path.name == "2.1.41-held-back-py3.7.txt"
+    assert alone.upper_bounds == ("six<2",)
+    assert alone.path.name == "2.1.41-bounded-py3.7.txt"
 
 
 def test_a_note_on_one_release_leaves_the_others_their_lock(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    before, broken = {lock.path for lock in locks.wanted()}, notes.broken
+    before, installable_before = {lock.path for lock in locks.wanted()}, notes.not_installable
     noted = Version("2.1.14")
-    monkeypatch.setattr(notes, "broken", lambda r: "as noted" if r == noted else broken(r))
+
+    def why(release: Version) -> str | None:
+        return "as noted" if release == noted else installable_before(release)
+
+    monkeypatch.setattr(
+        notes, "not_installable", lambda r: "as noted" if r == noted else installable_before(r)
+    )
     assert {lock.path for lock in locks.wanted.__wrapped__()} == before
 
 
@@ -85,8 +91,8 @@ def test_no_two_locks_have_the_same_file() -> None:
     assert len({lock.path for lock in locks.wanted()}) == len(locks.wanted())
 
 
-def test_a_broken_release_has_no_lock() -> None:
-    assert notes.broken(Version("2.0.19"))
+def test_a_installable_before_release_has_no_lock() -> None:
+    assert notes.not_installable(Version("2.0.19"))
     assert not any(Version("2.0.19") in lock.releases for lock in locks.wanted())
 
 
@@ -104,15 +110,15 @@ def test_a_missing_lock_is_named(written: Callable[[Lock], Lock]) -> None:
 def test_a_lock_that_is_for_no_release_is_named(written: Callable[[Lock], Lock]) -> None:
     written(LOCK)
     (locks.LOCKS / "2.1.36-py3.7.txt").touch()
-    with pytest.raises(UserError, match=r"2\.1\.36-py3\.7\.txt is for no release"):
+    with pytest.raises(UserError, match=r"2\.1\.36-py3\.7\.txt is obsolete"):
         locks.check()
 
 
 @pytest.mark.parametrize(
     "changed",
     [
-        replace(LOCK, held_back=("six<2",)),
-        replace(LOCK, by_hand=(TWISTED,)),
+        replace(LOCK, upper_bounds=("six<2",)),
+        replace(LOCK, manual_pins=(TWISTED,)),
         replace(LOCK, requires=("Django==1.11.3", "certifi")),
         replace(LOCK, requires=(*LOCK.requires, "six")),
     ],
@@ -122,16 +128,16 @@ def test_a_lock_for_something_else_is_stale(written: Callable[[Lock], Lock], cha
     assert changed.staleness()
 
 
-def test_what_is_held_back_need_not_be_required() -> None:
-    assert replace(LOCK, held_back=("six<2",)).unanswered_by(ANSWER) == []
-    held = replace(LOCK, held_back=("certifi<2026",))
-    assert held.unanswered_by(ANSWER) == ["certifi<2026"]
+def test_what_is_upper_bounds_need_not_be_required() -> None:
+    assert replace(LOCK, upper_bounds=("six<2",)).unsatisfied_by(ANSWER) == []
+    held = replace(LOCK, upper_bounds=("certifi<2026",))
+    assert held.unsatisfied_by(ANSWER) == ["certifi<2026"]
 
 
 def test_what_another_python_requires_is_not_asked_for() -> None:
     other = replace(LOCK, requires=('zipp; python_version < "3.7"', "setuptools"))
-    assert other.unanswered_by(ANSWER) == []
-    assert replace(other, python="3.6").unanswered_by(ANSWER) == ['zipp; python_version < "3.7"']
+    assert other.unsatisfied_by(ANSWER) == []
+    assert replace(other, python="3.6").unsatisfied_by(ANSWER) == ['zipp; python_version < "3.7"']
 
 
 def test_without_uv_nothing_is_tried(
@@ -139,8 +145,8 @@ def test_without_uv_nothing_is_tried(
 ) -> None:
     written(LOCK).path.unlink()
     monkeypatch.setattr(resolve_locks, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match="uv is not installed"):
-        resolve_locks.update(lambda line: None)
+    with pytest.raises(UserError, match="is not installed next to"):
+        resolve_locks.update()
 
 
 def test_a_stale_lock_is_written_again_and_one_for_nobody_removed(
@@ -151,7 +157,7 @@ def test_a_stale_lock_is_written_again_and_one_for_nobody_removed(
     orphan = locks.LOCKS / "2.1.36-py3.7.txt"
     orphan.touch()
     monkeypatch.setattr(resolve_locks, "resolve", lambda lock: f"{lock.head}{ANSWER}")
-    resolve_locks.update(lambda line: None)
+    resolve_locks.update()
     assert lock.staleness() is None
     assert not orphan.exists()
 
@@ -166,12 +172,12 @@ def test_what_cannot_be_resolved_is_named_and_leaves_the_rest_as_it_was(
     lock.path.write_text("as it was")
     monkeypatch.setattr(resolve_locks, "resolve", fail)
     with pytest.raises(UserError, match="no such Twisted"):
-        resolve_locks.update(lambda line: None)
+        resolve_locks.update()
     assert lock.path.read_text() == "as it was"
 
 
 def test_a_lock_cannot_be_resolved_without_its_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "first_interpreter", lambda version: None)
+    monkeypatch.setattr(interpreters, "first", lambda version: None)
     with pytest.raises(UserError, match=r"without Python 3\.7"):
         resolve_locks.resolve(LOCK)
 

@@ -16,7 +16,7 @@ from channelsmin.paths import ROOT
 SCHEMA = json.loads((ROOT / "matrix" / "result.schema.json").read_text())
 RELEASE = Version("2.1.35")
 TESTED = {"variant": "a" * 12, "suite": "b" * 12, "lock": "c" * 12}
-CLAUSES = {"A1": {"passed": 1, "failed": 0, "impossible": {"test_a1": "it cannot"}}}
+CLAUSES = {"A1": {"passed": 1, "failed": 0, "xfailed": {"test_a1": "it cannot"}}}
 RUN = Run("3.7", Status.PASS, "", "2026-11-23", 90, "Linux x86_64", TESTED, {"otree": "1"}, CLAUSES)
 FAILED = replace(RUN, status=Status.FAIL, reason="test_a1: it stayed", earlier=("it hung",))
 
@@ -68,7 +68,7 @@ def test_that_no_variant_served_it_is_forgotten_once_one_does(folder: Path) -> N
         (Status.FAIL, {"fail": "it is slow"}, None),
         (Status.FAIL, {}, "2.1.35 on Python 3.7: fail, and no note says why (test_a1: it stayed)"),
         (Status.FAIL, {"no-start": "…"}, "no note says why"),
-        (Status.PASS, {"fail": "it is slow"}, "2.1.35 on Python 3.7 passes, and a note says"),
+        (Status.PASS, {"fail": "it is slow"}, "2.1.35 on Python 3.7 passes, but a note says"),
     ],
 )
 def test_what_does_not_pass_has_a_note_and_what_passes_has_none(
@@ -78,7 +78,7 @@ def test_what_does_not_pass_has_a_note_and_what_passes_has_none(
     explained: dict[str, str],
     wrong: str | None,
 ) -> None:
-    monkeypatch.setattr(notes, "not_passing", lambda release: explained)
+    monkeypatch.setattr(notes, "known_failures", lambda release: explained)
     results.save(RELEASE, replace(FAILED, status=status))
     if not wrong:
         results.check()

@@ -9,6 +9,8 @@ import pytest
 
 from channelsmin.matrix import releases, variants
 from channelsmin.matrix.variants import Variant
+from channelsmin.runtime import export
+from channelsmin.upkeep import shared_app
 
 ALL = variants.load_all()
 each_variant = pytest.mark.parametrize("variant", ALL, ids=lambda variant: variant.name)
@@ -37,21 +39,21 @@ def code_lines(file: Path) -> int:
 
 
 @each_variant
-def test_v2_every_import_beyond_otree_api_is_listed_with_its_reason(variant: Variant) -> None:
+def test_v2_every_import_beyond_otree_api_is_listed_with_its_reason(
+    variant: Variant, tmp_path: Path
+) -> None:
     own = {"otree.api", "channelsmin", "settings", *sys.stdlib_module_names}
-    files = [*python_files(variant), variant.folder / "settings.py"]
+    export.write(export.named(variant.name), tmp_path / "project")
+    files = [path for path in (tmp_path / "project").rglob("*.py") if path.name != "manage.py"]
     found = {
         module
         for file in files
         for module in imported(file)
         if module not in own and module.partition(".")[0] not in own
     }
-    listed = {
-        "otree" if name == "otree.__version__" else name
-        for name in variant.facts["beyond_otree_api"]
-    }
+    listed = {"otree" if name == "otree.__version__" else name for name in variant.beyond_otree_api}
     assert found == listed
-    assert all(variant.facts["beyond_otree_api"].values())
+    assert all(variant.beyond_otree_api.values())
 
 
 @each_variant
@@ -78,6 +80,13 @@ def test_neighbours_with_channels_have_the_same_files_in_the_same_places() -> No
     }
 
 
+def test_the_app_that_two_variants_share_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [(copy.name, of.name) for copy, of in shared_app.copies()] == [
+        ("otree-2.6", "otree-2.3")
+    ]
+    shared_app.check()
+
+
 def test_the_variants_of_live_pages_open_their_socket_alike() -> None:
     copies = list(variants.VARIANTS.glob("*/channelsmin/templates/channelsmin/socket.html"))
     assert len(copies) == 2
@@ -98,12 +107,4 @@ def test_no_release_has_two_variants_and_no_gap_is_left_but_the_known_one() -> N
 def test_every_release_of_a_variant_has_a_python_and_a_durable_server(variant: Variant) -> None:
     for release in filter(variant.serves, releases.known()):
         assert variant.pythons(release)
-        assert variant.rule("durable_server", release)["command"]
-
-
-@each_variant
-def test_the_message_at_the_gate_tells_the_range_of_variant_toml(variant: Variant) -> None:
-    gate = (variant.folder / "channelsmin" / "__init__.py").read_text()
-    assert f"serves oTree {variant.range}. " in gate
-    for other in ALL:
-        assert f"[{other.first.major}, {other.first.minor}]" in gate
+        assert variant.durable_server(release)

@@ -175,7 +175,7 @@ def added(
     folder: Path, settings: str | bytes = PLAIN, wanted: str = "3.4.0", app: str = add.APP
 ) -> bytes:
     """Add the app to a new project, and return its settings."""
-    add.run(project(folder, settings), app, wanted, sure=True, say=lambda line: None)
+    add.run(project(folder, settings), app, wanted, sure=True)
     return (folder / "settings.py").read_bytes()
 
 
@@ -242,11 +242,11 @@ def test_what_is_added_stands_above_the_line_that_reads_the_settings(
 
 
 @each_style
-def test_a_second_time_nothing_changes(wanted: str, tmp_path: Path) -> None:
+def test_a_second_time_nothing_changes(wanted: str, tmp_path: Path, said: list[str]) -> None:
     added(tmp_path, side(wanted, "-"), wanted)
     before = contents(tmp_path)
-    said: list[str] = []
-    add.run(tmp_path, add.APP, wanted, sure=False, say=said.append)
+    said.clear()
+    add.run(tmp_path, add.APP, wanted, sure=False)
     assert said == [f"nothing to do: {tmp_path} has the app channelsmin already"]
     assert contents(tmp_path) == before
 
@@ -329,7 +329,7 @@ def test_what_is_not_certain_is_refused_in_one_line(
 ) -> None:
     before = contents(project(tmp_path, settings))
     with pytest.raises(UserError) as refused:
-        add.run(tmp_path, add.APP, wanted, sure=True, say=print)
+        add.run(tmp_path, add.APP, wanted, sure=True)
     assert str(refused.value).startswith("settings.py ")
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -403,7 +403,7 @@ def test_another_name_is_the_app_s_throughout(wanted: str, tmp_path: Path) -> No
 
 def test_the_start_of_several_apps(tmp_path: Path) -> None:
     one = added(tmp_path)
-    add.run(tmp_path, "lobby", "3.4.0", sure=True, say=print)
+    add.run(tmp_path, "lobby", "3.4.0", sure=True)
     names = values((tmp_path / "settings.py").read_text())
     assert [config["name"] for config in names["SESSION_CONFIGS"]] == ["channelsmin", "lobby"]
     assert names["EXTENSION_APPS"] == ["channelsmin", "lobby"]
@@ -429,7 +429,7 @@ def test_a_name_that_the_project_uses_is_refused(taken: str, tmp_path: Path) -> 
     (tmp_path / taken).write_text("")
     before = contents(project(tmp_path))
     with pytest.raises(UserError, match="is in the way"):
-        add.run(tmp_path, "lobby", "3.4.0", sure=True, say=print)
+        add.run(tmp_path, "lobby", "3.4.0", sure=True)
     assert contents(tmp_path) == before
 
 
@@ -438,7 +438,7 @@ def test_an_app_that_was_edited_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "channelsmin" / "models.py").write_text("edited")
     before = contents(tmp_path)
     with pytest.raises(UserError, match="is not what would be written"):
-        add.run(tmp_path, add.APP, "3.4.0", sure=True, say=print)
+        add.run(tmp_path, add.APP, "3.4.0", sure=True)
     assert contents(tmp_path) == before
 
 
@@ -477,7 +477,7 @@ def test_the_settings_mode_stays_and_a_link_stays_one(tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
     link = tmp_path / "project" / "settings.py"
     link.symlink_to("../elsewhere/settings.py")
-    add.run(tmp_path / "project", add.APP, "3.4.0", sure=True, say=print)
+    add.run(tmp_path / "project", add.APP, "3.4.0", sure=True)
     assert link.is_symlink()
     assert "channelsmin" in link.read_text()
     assert link.stat().st_mode & 0o777 == 0o640
@@ -513,7 +513,7 @@ def test_who_can_be_asked_is(
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     monkeypatch.setattr("builtins.input", lambda question: answer)
     with nullcontext() if writes else pytest.raises(UserError, match="nothing was written"):
-        add.run(project(tmp_path), add.APP, "3.4.0", sure=False, say=print)
+        add.run(project(tmp_path), add.APP, "3.4.0", sure=False)
     assert (tmp_path / "channelsmin").exists() == writes
 
 
@@ -521,8 +521,8 @@ def test_the_release_is_found_out(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text("otree==2.2.4\n")
     ended = channelsmin("add", project(tmp_path), "--yes")
     assert ended.returncode == 0, ended.stderr
-    gate = (tmp_path / "channelsmin" / "__init__.py").read_text()
-    assert "serves oTree 2.0.0b1 to 2.2.4" in gate
+    check = (tmp_path / "channelsmin" / "release_check.py").read_text()
+    assert "serves oTree 2.0.0b1 to 2.2.4" in check
 
 
 @pytest.mark.parametrize("what", [["--otree", "9.9.9"], ["--otree", "2.3.0b1"]])

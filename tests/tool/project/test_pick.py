@@ -176,8 +176,8 @@ def test_a_release_newer_than_the_list_is_served_and_said_to_be_new(folder: Path
 @pytest.mark.parametrize(
     ("named", "message"),
     [
-        ("two", "oTree has no release 'two'"),
-        ("2.3.99", "oTree has no release '2.3.99'"),
+        ("two", "'two' is not a known release"),
+        ("2.3.99", "'2.3.99' is not a known release"),
         ("2.3.0b1", "no variant serves oTree 2.3.0b1"),
         ("1.3.9", "no variant serves oTree 1.3.9"),
     ],
@@ -225,7 +225,7 @@ def test_json_has_the_keys_that_the_help_explains(folder: Path) -> None:
     assert told["variant"] == "otree-2.3"
     assert told["pythons"] == ["3.7"]
     explained = channelsmin(folder, "pick", "--help").stdout
-    assert all(f"{key}, " in explained for key in pick.KEYS)
+    assert all(f"  {key} " in explained for key in pick.KEYS)
 
 
 def test_a_disagreement_ends_in_one_line_and_status_1(folder: Path) -> None:

@@ -7,14 +7,15 @@ import pytest
 
 from channelsmin.errors import UserError
 from channelsmin.matrix.variants import VARIANTS
-from channelsmin.report import markdown, migrating
+from channelsmin.report import markdown
+from channelsmin.report.documents import DOCS
 
 CELL = re.compile(r"\[`([\w/.]+)`\]\(\S+\): (.+)")
 
 
 def places() -> list[tuple[str, str, str]]:
     """Return what the table of correspondences names: the variant, the file, the name in it."""
-    text = migrating.DOCUMENT.read_text()
+    text = (DOCS / "migrating.md").read_text()
     rows = [
         line.strip("| ").split(" | ") for line in text[text.index("## From 2.6") :].splitlines()
     ]
@@ -52,12 +53,12 @@ def test_a_difference_is_shown_without_numbers(tmp_path: Path) -> None:
     before, after = tmp_path / "before", tmp_path / "after"
     before.write_text("1\n2\n3\n4\n5\n6\n7\n8\n9\n")
     after.write_text("1\n2\n3\n4\nfive\n6\n7\n8\n9\n")
-    assert markdown.block(before, after) == "```diff\n@@\n 3\n 4\n-5\n+five\n 6\n 7\n```\n"
+    assert markdown.diff(before, after) == "```diff\n@@\n 3\n 4\n-5\n+five\n 6\n 7\n```\n"
 
 
 def test_a_document_that_tells_of_no_difference_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "one").write_text("same\n")
     with pytest.raises(UserError, match="are the same"):
-        markdown.block(tmp_path / "one", tmp_path / "one")
-    with pytest.raises(UserError, match="is not there"):
-        markdown.block(tmp_path / "one", tmp_path / "other")
+        markdown.diff(tmp_path / "one", tmp_path / "one")
+    with pytest.raises(UserError, match="does not exist"):
+        markdown.diff(tmp_path / "one", tmp_path / "other")

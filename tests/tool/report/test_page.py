@@ -50,8 +50,8 @@ def test_a_typed_release_is_shown_with_what_is_known_of_it(page: Page, its: Vers
         expect(told).to_contain_text(f"Take variants/{variant.name}, with Python ")
         for python in variants.pythons(its):
             expect(told).to_contain_text(python)
-        for deviation in variant.rules("deviation", its):
-            expect(told).to_contain_text(f": {deviation['reason']}")
+        for expected in variant.expected_failures(its):
+            expect(told).to_contain_text(f": {expected.reason}")
     for run in results.load(its):
         expect(told).to_contain_text(run.date)
         expect(told).to_contain_text(run.reason)

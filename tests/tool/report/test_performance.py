@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from channelsmin.errors import UserError
+from channelsmin.matrix import results
 from channelsmin.report import performance
 
 TIMES = {"n": 30, "p50": 4.25, "p99": 1234.5}
@@ -26,53 +27,53 @@ RESULT: dict[str, Any] = {
     "server": "devserver",
     "machine": {"system": "Linux", "processor": "one", "cores": 2},
     "times": {
-        "3": {"floor": SUMMARY, "variant": SUMMARY, "ratios": {"variant": {"floor": 1.5}}},
-        "100": {"floor": SUMMARY, "variant": SUMMARY, "ratios": {"variant": {"floor": 2}}},
+        "3": {"baseline": SUMMARY, "variant": SUMMARY, "ratios": {"variant": {"baseline": 1.5}}},
+        "100": {"baseline": SUMMARY, "variant": SUMMARY, "ratios": {"variant": {"baseline": 2}}},
     },
-    "counts": {"members": 100, "floor": COUNTS, "variant": COUNTS},
+    "counts": {"members": 100, "baseline": COUNTS, "variant": COUNTS},
 }
 
 
 @pytest.fixture
-def results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setattr(performance, "RESULTS", tmp_path)
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setattr(results, "BENCHMARKS", tmp_path)
     monkeypatch.setattr(performance, "PLOT", tmp_path / "plot.svg")
     for release in "2.10.0", "2.2.4":
         (tmp_path / f"{release}.json").write_text(json.dumps(RESULT))
     return tmp_path
 
 
-def test_the_oldest_release_comes_first(results: Path) -> None:
-    assert [str(release) for release in performance.load()] == ["2.2.4", "2.10.0"]
+def test_the_oldest_release_comes_first(folder: Path) -> None:
+    assert [str(release) for release in results.benchmarks()] == ["2.2.4", "2.10.0"]
 
 
-def test_times_have_a_row_for_each_subject(results: Path) -> None:
-    rows = performance.time_rows().splitlines()
+def test_times_have_a_row_for_each_subject(folder: Path) -> None:
+    rows = performance.times_table().splitlines()
     assert len({row.count("|") for row in rows}) == 1
     assert rows[3].startswith("| 2.2.4 | 3 | variant | 30 | 4.2 ms / 1.2 s |")
     assert "| 1.50 |" in rows[3]
     assert len(rows) == 2 + 2 * 2 * 2
 
 
-def test_costs_tell_queries_from_the_rest(results: Path) -> None:
-    rows = performance.use_rows()
+def test_costs_tell_queries_from_the_rest(folder: Path) -> None:
+    rows = performance.costs_tables()
     assert "| 2.2.4 | variant | the first click | 3 | 1 | 4 | 1,234 |" in rows
     assert "| 2.2.4 | variant | 46 kB | 12.3 s (100 members) |" in rows
 
 
-def test_a_plot_of_other_results_is_stale(results: Path) -> None:
+def test_a_plot_of_other_results_is_stale(folder: Path) -> None:
     with pytest.raises(UserError, match="stale"):
         performance.check()
     performance.PLOT.write_text(f"drawn from {performance.digest()}")
     performance.check()
-    (results / "2.2.4.json").write_text(json.dumps({**RESULT, "date": "2026-11-23"}))
+    (folder / "2.2.4.json").write_text(json.dumps({**RESULT, "date": "2026-11-23"}))
     with pytest.raises(UserError, match="stale"):
         performance.check()
 
 
-def test_the_plot_is_the_same_each_time(results: Path) -> None:
+def test_the_plot_is_the_same_each_time(folder: Path) -> None:
     pytest.importorskip("matplotlib")
-    (results / "2.10.0.json").unlink()  # a release of no era
+    (folder / "2.10.0.json").unlink()  # no variant serves it
     performance.plot(performance.PLOT)
     first = performance.PLOT.read_text()
     performance.plot(performance.PLOT)

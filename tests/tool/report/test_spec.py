@@ -10,7 +10,7 @@ from channelsmin.matrix import results
 from channelsmin.matrix.results import Run, Status
 from channelsmin.report import spec
 
-PASSED = {"passed": 2, "failed": 0, "impossible": {}}
+PASSED = {"passed": 2, "failed": 0, "xfailed": {}}
 
 
 def save(release: str, tests: dict[str, Any], python: str = "3.7") -> None:
@@ -19,7 +19,7 @@ def save(release: str, tests: dict[str, Any], python: str = "3.7") -> None:
 
 
 def row(clause: str) -> list[str]:
-    lines = spec.rows().splitlines()
+    lines = spec.clauses_table().splitlines()
     (line,) = [line for line in lines if line.startswith(f"| {clause} |")]
     return [cell.strip() for cell in line.strip("|").split("|")][1:]
 
@@ -28,13 +28,13 @@ def test_a_cell_says_what_was_shown_of_a_clause_in_an_era(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(results, "RESULTS", tmp_path)
-    partly = {"passed": 1, "failed": 0, "impossible": {"test_a1_x": "it cannot"}}
+    partly = {"passed": 1, "failed": 0, "xfailed": {"test_a1_x": "it cannot"}}
     save("2.0.0", PASSED)
     save("2.3.33", partly)
     save("2.4.5", PASSED)
     save("3.4.0", {**partly, "passed": 0})
     assert row("A1") == ["", "passes", "in part (1)", "impossible (2)", "", ""]
-    text = spec.rows()
+    text = spec.clauses_table()
     assert "1. **A1**, 2.3.33: it cannot (`test_a1_x`)" in text
     assert "2. **A1**, `otree-2.6`: it cannot (`test_a1_x`)" in text
     save("2.0.0", {**PASSED, "failed": 1}, python="3.6")

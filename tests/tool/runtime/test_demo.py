@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from channelsmin.errors import UserError
-from channelsmin.matrix import releases, variants
-from channelsmin.runtime import demo, environment
+from channelsmin.matrix import releases
+from channelsmin.runtime import demo, environment, interpreters
 from channelsmin.runtime.environment import Environment
-from channelsmin.runtime.server import Server, free_port, is_free, run_otree
+from channelsmin.runtime.processes import free_port, is_free
+from channelsmin.runtime.server import Server, run_otree
 
 RELEASE = releases.find("6.0.15")
-VARIANT = variants.serving(RELEASE)
 
 
 def test_a_busy_port_is_named() -> None:
@@ -26,41 +26,41 @@ def test_a_busy_port_is_named() -> None:
         port = listener.getsockname()[1]
         assert not is_free(port)
         with pytest.raises(UserError, match=f"port {port} is busy"):
-            demo.run("6.0.15", port, print)
+            demo.run("6.0.15", port)
 
 
 def test_a_withdrawn_release_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = releases.rows()
     withdrawn = {RELEASE: replace(rows[RELEASE], yanked="removed due to bug")}
     monkeypatch.setattr(releases, "rows", lambda: {**rows, **withdrawn})
-    monkeypatch.setattr(environment, "interpreter", lambda variant, release: Path())
+    monkeypatch.setattr(interpreters, "best", lambda release: Path())
     assert demo.newest_runnable() < RELEASE
 
 
 def test_a_missing_interpreter_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(environment, "first_interpreter", lambda version: None)
+    monkeypatch.setattr(interpreters, "first", lambda version: None)
     old = releases.find("2.1.41")
     with pytest.raises(UserError, match=r"oTree 2\.1\.41 needs Python 3\.7 or 3\.6"):
-        environment.create(variants.serving(old), old, tmp_path)
-    with pytest.raises(UserError, match="no Python that runs any release"):
+        environment.create(old, tmp_path)
+    with pytest.raises(UserError, match="no Python that can run any release"):
         demo.newest_runnable()
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (str(RELEASE), "could not be installed"),
-        ("2.0.19", r"nobody can install oTree 2\.0\.19: its setup\.py"),
+        (str(RELEASE), r"(?s)could not be installed.*ends with:\n.*no such option"),
+        ("2.0.19", r"oTree 2\.0\.19 is not installable: its setup\.py"),
     ],
 )
 def test_a_failed_installation_says_why_and_leaves_nothing_behind(
     text: str, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(environment, "requirements", lambda release, python: "--no-such-option")
-    monkeypatch.setattr(environment, "first_interpreter", lambda version: Path(sys.executable))
+    monkeypatch.setattr(interpreters, "first", lambda version: Path(sys.executable))
     release = releases.find(text)
     with pytest.raises(UserError, match=message):
-        environment.create(variants.serving(release), release, tmp_path / "environment")
+        environment.create(release, tmp_path / "environment")
     assert not (tmp_path / "environment").exists()
 
 
@@ -73,10 +73,10 @@ def stand_in(folder: Path, script: str) -> Environment:
     return Environment(folder)
 
 
-def test_a_server_that_ends_at_once_is_reported_with_its_last_words(tmp_path: Path) -> None:
+def test_a_server_that_ends_at_once_is_reported_with_its_last_output(tmp_path: Path) -> None:
     broken = stand_in(tmp_path / "environment", "echo first; echo the reason; exit 3")
     server = Server(broken, tmp_path, "devserver", free_port(), tmp_path / "log")
-    with pytest.raises(UserError, match="it said last: the reason"):
+    with pytest.raises(UserError, match="its last output: the reason"):
         server.start()
 
 

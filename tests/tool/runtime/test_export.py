@@ -35,7 +35,7 @@ def test_an_export_is_the_variant_and_the_shared_templates(
         if path.is_file() and "__pycache__" not in path.parts
     } - {Path("variant.toml")}
     templates = {export.TEMPLATES / name for name in SHARED}
-    made = {Path("requirements.txt")}
+    made = {Path("requirements.txt"), export.RELEASE_CHECK}
     assert written - {Path("constraints.txt")} == own | templates | made
     assert (tmp_path / "project" / "_static").is_dir()
 
@@ -74,9 +74,9 @@ def test_where_nothing_is_held_back_there_are_no_constraints(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("9.9.9", "oTree has no release '9.9.9'"),
-        ("two", "oTree has no release 'two'"),
-        ("otree-9", "oTree has no release 'otree-9'"),
+        ("9.9.9", "'9.9.9' is not a known release"),
+        ("two", "'two' is not a known release"),
+        ("otree-9", "'otree-9' is not a known release"),
         ("2.3.0b1", "no variant serves oTree 2.3.0b1"),
     ],
 )
@@ -103,5 +103,5 @@ def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UserError, match="is not empty"):
         export.write(export.named("2.2.4"), tmp_path / "file")
-    with pytest.raises(UserError, match="cannot be made"):
+    with pytest.raises(UserError, match="cannot be created"):
         export.write(export.named("2.2.4"), tmp_path / "file" / "project")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from channelsmin.runtime import environment
+from channelsmin.runtime import interpreters
 
 HERE = "{}.{}".format(*sys.version_info[:2])
 
@@ -27,7 +27,7 @@ def test_a_shim_that_does_not_start_is_passed_over(
     real = linked(tmp_path / "pyenv" / "versions" / f"{HERE}.99" / "bin", f"python{HERE}")
     monkeypatch.setenv("PATH", str(tmp_path / "shims") + os.pathsep + os.environ["PATH"])
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
-    found = list(environment.interpreters(HERE))
+    found = list(interpreters.interpreters(HERE))
     assert shim not in found
     assert real in found
 
@@ -35,8 +35,8 @@ def test_a_shim_that_does_not_start_is_passed_over(
 def test_what_uv_has_installed_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     real = linked(tmp_path / f"cpython-{HERE}.99-linux" / "bin", f"python{HERE}")
     monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path))
-    assert real in list(environment.interpreters(HERE))
+    assert real in list(interpreters.interpreters(HERE))
 
 
 def test_a_python_that_nobody_has_is_not_found() -> None:
-    assert list(environment.interpreters("3.99")) == []
+    assert list(interpreters.interpreters("3.99")) == []

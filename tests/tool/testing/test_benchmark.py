@@ -1,4 +1,4 @@
-"""The bench: how it counts, and its members, played on the floor."""
+"""The bench: how it counts, and its members, played on the baseline."""
 
 import asyncio
 import os
@@ -12,11 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.latency import Record, Subject, in_turn, percentiles, ratios, running_floor
+from benchmarks.latency import Record, Subject, in_turn, percentiles, ratios, running_baseline
 from benchmarks.members import Member, Room, Told
 from benchmarks.project import BENCHMARKS, SOCKET, Snapshot
 from channelsmin.errors import UserError
-from channelsmin.runtime.server import is_free
+from channelsmin.runtime.processes import is_free
 from harness.protocol import MOVED, NOT_YET
 
 MEMBERS = 5
@@ -24,7 +24,7 @@ MEMBERS = 5
 
 @pytest.fixture
 def room() -> Iterator[Room]:
-    with running_floor() as (_, address):
+    with running_baseline() as (_, address):
         yield Room([Member("", address) for _ in range(MEMBERS)])
 
 
@@ -40,11 +40,11 @@ def test_each_subject_comes_first_in_turn() -> None:
 
 
 def test_ratios_say_how_much_longer_the_last_member_waits() -> None:
-    times = {"floor": 2.0, "variant": 5.0, "live_page": 10.0}
+    times = {"baseline": 2.0, "variant": 5.0, "live_page": 10.0}
     measured = {name: {"last": {"p50": time}} for name, time in times.items()}
     assert ratios(measured) == {
-        "variant": {"floor": 2.5, "live_page": 0.5},
-        "live_page": {"floor": 5.0, "variant": 2.0},
+        "variant": {"baseline": 2.5, "live_page": 0.5},
+        "live_page": {"baseline": 5.0, "variant": 2.0},
     }
 
 
@@ -78,28 +78,28 @@ def test_members_connect_are_told_and_come_back(room: Room) -> None:
     assert list(told.delays) == sorted(told.delays)
     assert room.attempts() == MEMBERS + 1
     assert room.members[1].heard == [NOT_YET, MOVED]
-    assert room.members[0].heard == [NOT_YET, MOVED, NOT_YET]  # the floor keeps no record
+    assert room.members[0].heard == [NOT_YET, MOVED, NOT_YET]  # the baseline keeps no record
     # Each asks and is answered, once more who came back; one clicks; all are told.
     assert room.traffic().messages == 2 * (MEMBERS + 1) + 1 + MEMBERS
 
 
 def test_a_socket_that_ends_does_not_hold_the_others_up() -> None:
-    async def play(room: Room, floor: psutil.Process) -> Told:
+    async def play(room: Room, baseline: psutil.Process) -> Told:
         await room.connect()
-        floor.terminate()
-        floor.wait(5)
+        baseline.terminate()
+        baseline.wait(5)
         await asyncio.sleep(0.05)
         return await asyncio.wait_for(room.click(0), 15)
 
-    with running_floor() as (pid, address):
+    with running_baseline() as (pid, address):
         room = Room([Member("", address) for _ in range(MEMBERS)])
-        floor = psutil.Process(pid)
-        told = asyncio.run(play(room, floor))
+        baseline = psutil.Process(pid)
+        told = asyncio.run(play(room, baseline))
     assert (len(told.delays), told.lost) == (0, MEMBERS)
 
 
-def test_the_floor_is_gone_after_its_block() -> None:
-    with running_floor() as (pid, address):
+def test_the_baseline_is_gone_after_its_block() -> None:
+    with running_baseline() as (pid, address):
         port = int(address.rstrip("/").rsplit(":", 1)[1])
         assert not is_free(port)
     assert is_free(port)
@@ -138,7 +138,7 @@ def test_a_database_is_put_back_while_others_have_it_open(tmp_path: Path) -> Non
         assert server.execute("SELECT * FROM moved").fetchall() == [(2,)]
 
 
-def test_a_floor_that_does_not_start_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_baseline_that_does_not_start_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.latency.ROOT", Path("/"))
-    with pytest.raises(UserError, match="floor"), running_floor():
+    with pytest.raises(UserError, match="baseline"), running_baseline():
         pass

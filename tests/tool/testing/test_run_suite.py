@@ -1,23 +1,20 @@
 """One run of the sweep's: what is made of how the suite ends, and that nothing is left behind."""
 
-import subprocess
-import sys
+import json
 import threading
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from packaging.version import Version
 
 from channelsmin.errors import UserError
 from channelsmin.matrix.results import Run, Status
-from channelsmin.runtime import environment
+from channelsmin.runtime import environment, processes
 from channelsmin.runtime.environment import Environment
 from channelsmin.testing import run_suite
 
 RELEASE = Version("6.0.15")
-SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
 
 class StandIn(Environment):
@@ -32,27 +29,30 @@ def suite(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """How the suite ends, time after time: with a dictionary of reasons, a status or a crash."""
     endings: list[Any] = []
 
-    def create(variant: object, release: Version, folder: Path, *more: object) -> Environment:
+    def create(release: Version, folder: Path, *more: object) -> Environment:
         return StandIn(folder)
 
-    def ended(command: list[str], output: int, stop: threading.Event) -> int | None:
+    def ended(command: list[str], *more: object) -> int | None:
         ending = endings.pop(0)
         if isinstance(ending, Exception):
             raise ending
         if not isinstance(ending, dict):
             return ending  # type: ignore[no-any-return]
         file = Path(command[command.index("--results") + 1])
-        notes = {"clauses": {"A1": {}}, "reasons": ending}
-        file.write_text(str(notes).replace("'", '"'))
+        failures = {
+            test: dict(zip(("type", "message"), why.split(": ", 1), strict=True))
+            for test, why in ending.items()
+        }
+        file.write_text(json.dumps({"clauses": {"A1": {}}, "failures": failures}))
         return int(bool(ending))
 
     monkeypatch.setattr(environment, "create", create)
-    monkeypatch.setattr(run_suite, "run_to_its_end", ended)
+    monkeypatch.setattr(processes, "run_with_limit", ended)
     return endings
 
 
 def run_in(folder: Path) -> Run:
-    return run_suite.measure(RELEASE, "3.12", folder / "run", threading.Event())
+    return run_suite.run_release(RELEASE, "3.12", folder / "run", threading.Event())
 
 
 def test_a_pass_is_a_pass_at_once(suite: list[Any], tmp_path: Path) -> None:
@@ -68,24 +68,24 @@ def test_a_pass_is_a_pass_at_once(suite: list[Any], tmp_path: Path) -> None:
     ("ending", "status", "reason"),
     [
         (
-            {"a.py::test_b": "it stayed", "a.py::test_c": "x"},
+            {"a.py::test_b": "AssertionError: it stayed", "a.py::test_c": "KeyError: x"},
             Status.FAIL,
-            "test_b: it stayed (and 1 more)",
+            "test_b: AssertionError: it stayed (and 1 more)",
         ),
-        ({"a.py::test_b": "UserError: the server did not start; it said"}, Status.NO_START, "said"),
-        ({"a.py::test_b": "Failed: Timeout (>300.0s) from pytest-timeout."}, Status.ERROR, "300"),
+        ({"a.py::test_b": "ServerDidNotStart: it printed that"}, Status.NO_START, "printed"),
+        ({"a.py::test_b": "Timeout: Timeout (>300.0s) from pytest-timeout."}, Status.ERROR, "300"),
         (None, Status.ERROR, "did not end within"),
-        (3, Status.ERROR, "it said nothing"),
+        (3, Status.ERROR, "pytest printed nothing"),
     ],
 )
 def test_what_does_not_pass_is_run_once_more_and_says_why(
     suite: list[Any], tmp_path: Path, ending: Any, status: Status, reason: str
 ) -> None:
-    suite += [{"a.py::test_first": "by chance"}, ending]
+    suite += [{"a.py::test_first": "AssertionError: by chance"}, ending]
     run = run_in(tmp_path)
     assert run.status is status
     assert reason in run.reason
-    assert run.earlier == ("test_first: by chance",)
+    assert run.earlier == ("test_first: AssertionError: by chance",)
 
 
 def test_a_crash_is_a_result(suite: list[Any], tmp_path: Path) -> None:
@@ -106,34 +106,9 @@ def test_what_cannot_be_installed_is_a_result(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str, reason: str
 ) -> None:
     def create(*arguments: Any) -> Environment:
-        arguments[-1].write(said.encode())
+        arguments[-1].write_bytes(said.encode())
         raise UserError("see above")
 
     monkeypatch.setattr(environment, "create", create)
     run = run_in(tmp_path)
     assert (run.status, run.reason) == (Status.NO_INSTALL, reason)
-
-
-def test_a_run_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(run_suite, "LIMIT", 0.5)
-    with (tmp_path / "log").open("wb") as log:
-        assert run_suite.run_to_its_end(SLEEP, log.fileno(), threading.Event()) is None
-
-
-def test_a_run_can_be_stopped(tmp_path: Path) -> None:
-    stop = threading.Event()
-    stop.set()
-    with (tmp_path / "log").open("wb") as log, pytest.raises(run_suite.Stopped):
-        run_suite.run_to_its_end(SLEEP, log.fileno(), stop)
-
-
-def test_what_still_runs_in_a_folder_is_ended(tmp_path: Path) -> None:
-    left = subprocess.Popen([*SLEEP, str(tmp_path / "a" / "b")], start_new_session=True)
-    other = subprocess.Popen([*SLEEP, f"{tmp_path}-other"])
-    try:
-        run_suite.end_all_in(tmp_path)
-        assert not psutil.pid_exists(left.pid) or left.wait(5)
-        assert other.poll() is None
-    finally:
-        other.kill()
-        other.wait()

@@ -48,24 +48,26 @@ def of_another_era(app: App, case: Case) -> Iterator[Finding]:
     """Find an app that is made for another oTree, whole or in part."""
     again = f"move {app.name} away, run `channelsmin add --app {app.name}`, and take over what is "
     again += "your own"
-    for node in ast.walk(app.modules[""].tree if "" in app.modules else ast.Module([], [])):
+    checks = {name: app.modules[name] for name in ("", "release_check") if name in app.modules}
+    nodes = ((module, node) for module in checks.values() for node in ast.walk(module.tree))
+    for module, node in nodes:
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
             continue
         for variant in variants.load_all():
             if f"serves oTree {variant.range}." in node.value and not variant.serves(case.release):
                 yield Finding(
                     f"{app.name} is made for oTree {variant.range}",
-                    app.modules[""].at(node),
+                    module.at(node),
                     f"the project is for oTree {case.release}, and there the app stops the server "
                     "when it starts",
                     again,
                 )
                 return
     told = sorted(evidence(app), key=lambda its: its[2])
-    wrong = next((its for its in told if its[0] != case.scheme), None)
-    if wrong and not (case.scheme == LIVE_PAGES and case.has_other_routes):
+    wrong = next((its for its in told if its[0] != case.api), None)
+    if wrong and not (case.api == LIVE_PAGES and case.has_other_routes):
         written_for, what, where = wrong
-        mixed = any(its[0] == case.scheme for its in told)
+        mixed = any(its[0] == case.api for its in told)
         why = {
             CHANNELS_1: "in oTree 2.3 Channels 2 took its place, in oTree 5 live pages",
             CHANNELS_2: "oTree has Channels 2 from 2.3 to 3.4, an older Channels before, and none "
@@ -73,7 +75,8 @@ def of_another_era(app: App, case: Case) -> Iterator[Finding]:
             LIVE_PAGES: "an app in one file can be read by oTree 5 and 6 alone",
         }[written_for]
         yield Finding(
-            f"{app.name} {what}, which is {written_for}; oTree {case.release} has {case.scheme}",
+            f"{app.name} {what}, which is {written_for.in_words}; "
+            f"oTree {case.release} has {case.api.in_words}",
             where,
             why,
             f"write this as the rest of {app.name} is written" if mixed else again,
@@ -146,7 +149,7 @@ def _no_package(app: App, case: Case) -> Iterator[Finding]:
 
 def _no_route(app: App, case: Case) -> Iterator[Finding]:
     """Find consumers that oTree can't know, as their routes are missing or not where it looks."""
-    wanted = ROUTE_LISTS[case.scheme == CHANNELS_2]
+    wanted = ROUTE_LISTS[case.api == CHANNELS_2]
     read = {f"{app.name}.otree_extensions.routing", *case.read_routes}
     routes = app.routes()
     consumers = consumers_of(app)
@@ -188,7 +191,7 @@ def _slashes(app: App, case: Case) -> Iterator[Finding]:
         start = route.pattern.removeprefix("^")[:1]
         if start in ("", UNKNOWN, "(", ".", "[", "\\") or route.where == "":
             continue
-        if (start == "/") != (case.scheme == CHANNELS_1):
+        if (start == "/") != (case.api == CHANNELS_1):
             begins = "begins with a slash" if start == "/" else "does not begin with a slash"
             yield Finding(
                 f"the route {begins}: {route.pattern}",
@@ -209,7 +212,7 @@ def _arguments(app: App, case: Case) -> Iterator[Finding]:
         for module, node in app.nodes():
             if getattr(node, "name", "") not in names:
                 continue
-            taken = _kwargs_read(node) if case.scheme == CHANNELS_2 else None
+            taken = _kwargs_read(node) if case.api == CHANNELS_2 else None
             for part, wrong in taken or _kwargs_refused(node, groups):
                 if taken is None or wrong not in groups:
                     yield Finding(
@@ -263,7 +266,7 @@ def _events(app: App, case: Case) -> Iterator[Finding]:
     own = {node.name for _, node in consumers}
     bases = {name_of(base) for _, node in consumers for base in node.bases}
     for module, call in app.nodes():
-        if not isinstance(call, ast.Call) or case.scheme != CHANNELS_2:
+        if not isinstance(call, ast.Call) or case.api != CHANNELS_2:
             continue
         function = call.func.args[0] if isinstance(call.func, ast.Call) and call.func.args else None
         if "group_send" not in (name_of(call.func), name_of(function)) or len(call.args) != 2:
@@ -296,7 +299,7 @@ def _not_awaited(app: App, case: Case) -> Iterator[Finding]:
         call = line.value if isinstance(line, ast.Expr) else None
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
             continue
-        if case.scheme == CHANNELS_2 and call.func.attr in LAYER_CALLS:
+        if case.api == CHANNELS_2 and call.func.attr in LAYER_CALLS:
             yield Finding(
                 f"{call.func.attr} is called and not awaited",
                 app.modules[module].at(line),
@@ -312,7 +315,7 @@ def _never_accepts(app: App, case: Case) -> Iterator[Finding]:
         if not connect or not {name_of(base) for base in consumer.bases} <= FRAMEWORK_CONSUMERS:
             continue
         used = {name_of(node) for node in ast.walk(consumer)}
-        if case.scheme == CHANNELS_2 and not used & {"accept", "AcceptConnection", "super"}:
+        if case.api == CHANNELS_2 and not used & {"accept", "AcceptConnection", "super"}:
             yield Finding(
                 f"{consumer.name} never accepts a socket",
                 app.modules[module].at(connect),

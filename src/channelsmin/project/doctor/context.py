@@ -10,7 +10,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from channelsmin.matrix import variants
+from channelsmin.matrix.variants import Api
 from channelsmin.project import detect_release
 from channelsmin.project.doctor import app_source, template_source
 from channelsmin.project.doctor.app_source import ROUTE_LISTS, App, Function, Page, Route, name_of
@@ -19,8 +19,7 @@ from channelsmin.project.doctor.template_source import Template
 from channelsmin.project.pick import Pick
 from channelsmin.project.settings import SettingsFile
 
-CHANNELS_1, CHANNELS_2, LIVE_PAGES = "Channels before 1.0", "Channels 2", "live pages"
-"""What real-time code is written for: oTree 1.4 to 2.2, 2.3 to 3.4, and 5 and 6."""
+CHANNELS_1, CHANNELS_2, LIVE_PAGES = Api.CHANNELS_0_17, Api.CHANNELS_2, Api.LIVE_PAGES
 
 
 WRITTEN_FOR = {
@@ -45,7 +44,7 @@ class Case:
 
     folder: Path
     release: Version
-    scheme: str
+    api: Api
     apps: tuple[App, ...]
     templates: dict[str, Template]
     routes: tuple[Route, ...]
@@ -75,14 +74,6 @@ class Case:
 Check = Callable[[App, Case], Iterator[Finding]]
 
 
-def scheme(release: Version) -> str:
-    """Return what a release serves, as the variant for it says."""
-    variant = variants.serving(release)
-    if variant.rules("channel_routing", release):
-        return CHANNELS_1
-    return CHANNELS_2 if variant.rules("extension_apps", release) else LIVE_PAGES
-
-
 def is_real_time(app: App, case: Case) -> bool:
     """Say whether an app has anything to do with sockets."""
     shown = [template for page in app.pages() for template in case.shown(page)]
@@ -110,8 +101,8 @@ def consumers_of(app: App) -> dict[str, tuple[str, ast.ClassDef]]:
     }
 
 
-def evidence(app: App) -> Iterator[tuple[str, str, str]]:
-    """Yield what tells which scheme an app is written for: the scheme, what tells it, where."""
+def evidence(app: App) -> Iterator[tuple[Api, str, str]]:
+    """Yield which API an app is written for: the API, the evidence, the place."""
     for module, name, where in app.imports():
         for key in ((module, name), (module, ""), (f"{module}.{name}", "")):
             if key in WRITTEN_FOR:
@@ -180,7 +171,7 @@ def read(picked: Pick, apps: list[App]) -> Project:
         if not isinstance(tree, Finding):
             module = app_source.Module(Path(f"{own}.py"), tree)
             routes += App("", {"routing": module}).routes()
-    served = scheme(picked.release)
+    served = picked.variant.api
     judged_by = Case(
         folder,
         picked.release,

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from html import unescape
@@ -26,6 +26,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
+from channelsmin import console
 from channelsmin.errors import UserError
 from channelsmin.project import add
 from channelsmin.project.doctor import template_source
@@ -33,11 +34,10 @@ from channelsmin.project.doctor.app_source import UNKNOWN, App, text_of
 from channelsmin.project.doctor.context import Project
 from channelsmin.project.doctor.finding import Finding
 from channelsmin.project.doctor.template_source import Template
-from channelsmin.runtime import demo, environment
+from channelsmin.runtime import environment
 from channelsmin.runtime.environment import Environment
-from channelsmin.runtime.server import Server, free_port, run_otree
-
-Say = Callable[[str], None]
+from channelsmin.runtime.processes import free_port
+from channelsmin.runtime.server import Server, run_otree
 
 NOT_COPIED = (
     *(".git", ".venv", "venv", "node_modules", "__pycache__", "__temp_*", "*.sqlite3*"),
@@ -93,7 +93,7 @@ class Member:
     is_ours: bool
 
 
-def find_environment(read: Project, named: Path | None, say: Say) -> Environment:
+def find_environment(read: Project, named: Path | None) -> Environment:
     """Return the environment to run the project in.
 
     That is the one that is named, or else the project's own or the active one if it has the
@@ -113,9 +113,8 @@ def find_environment(read: Project, named: Path | None, say: Say) -> Environment
     for place in map(Environment, map(Path.absolute, places)):
         if _has(place, read):
             return place
-    say(f"no environment with oTree {read.release} here: taking the one of `channelsmin demo`")
-    folder = demo.cache() / f"otree{read.release}"
-    return environment.create(read.picked.variant, read.release, folder)
+    console.note(f"no environment with oTree {read.release} here: using the one of `demo`")
+    return environment.cached(read.release)
 
 
 def _has(place: Environment, read: Project) -> bool:
@@ -125,7 +124,7 @@ def _has(place: Environment, read: Project) -> bool:
         return False
 
 
-def examine(read: Project, place: Environment, say: Say) -> list[Finding]:
+def examine(read: Project, place: Environment) -> list[Finding]:
     """Return at which step the sockets of each real-time app stop, if they do."""
     findings: list[Finding] = []
     with tempfile.TemporaryDirectory(prefix="channelsmin-") as name:
@@ -138,9 +137,9 @@ def examine(read: Project, place: Environment, say: Say) -> list[Finding]:
             with _started(server):
                 for app in read.real_time:
                     try:
-                        say(f"{app.name}: {_try(app, read, server)}")
+                        console.say(f"{app.name}: {_try(app, read, server)}")
                     except Untried as why:
-                        say(f"{app.name}: not tried, as {why}")
+                        console.say(f"{app.name}: not tried, as {why}")
                     except Stopped as stopped:
                         findings.append(_finding(app.name, stopped, log))
         except Stopped as stopped:
@@ -178,7 +177,7 @@ def _server(read: Project, place: Environment, copy: Path, log: Path) -> Server:
     The development servers of 2.6.0b18 and later keep theirs in memory, where create_session
     can't come to it.
     """
-    command = read.picked.variant.rule("durable_server", read.release)["command"]
+    command = read.picked.variant.durable_server(read.release)
     server = Server(place, copy, command, free_port(), log)
     server.prepare()
     return server

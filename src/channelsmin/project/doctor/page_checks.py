@@ -74,7 +74,7 @@ def _context(app: App, page: Page, case: Case) -> AppContext:
 def _not_served(app: App, case: Case) -> Iterator[Finding]:
     """Find sockets that a page opens and no route serves."""
     for address in _addresses(app, case):
-        if case.scheme == LIVE_PAGES:
+        if case.api == LIVE_PAGES:
             if address.path and not case.has_other_routes:
                 yield Finding(
                     "the page opens a socket of its own",
@@ -108,7 +108,7 @@ def _serves(route: Route, path: str, case: Case) -> bool:
     if UNKNOWN in route.pattern:
         return True
     try:
-        if case.scheme == CHANNELS_1:
+        if case.api == CHANNELS_1:
             return any(re.match(route.pattern, its) for its in paths)
         return any(re.search(route.pattern, its.lstrip("/")) for its in paths)
     except re.error:
@@ -132,7 +132,7 @@ def _unused_routes(app: App, case: Case) -> Iterator[Finding]:
 
 
 def _live_pages(app: App, case: Case) -> Iterator[Finding]:
-    if case.scheme != LIVE_PAGES:
+    if case.api != LIVE_PAGES:
         return
     for page in app.pages():
         method, at = live_method_of(page), app.modules[page.module].at

@@ -37,7 +37,7 @@ LEFTOVER = "__temp_migrations"
 
 def _bad_release(its: Project) -> Iterator[Finding]:
     row = releases.rows().get(its.release)
-    if why := notes.broken(its.release) or (row and row.yanked):
+    if why := notes.not_installable(its.release) or (row and row.yanked):
         yield Finding(
             f"oTree {its.release} can't be installed, or was withdrawn",
             _place_of_otree(its),
@@ -103,7 +103,7 @@ def _agree(one: SpecifierSet, other: SpecifierSet) -> bool:
 
 def _drivers(its: Project) -> Iterator[Finding]:
     """Find a driver for PostgreSQL that this oTree does not work with."""
-    needs = [Requirement(one) for one in its.picked.variant.facts["postgresql_needs"]]
+    needs = [Requirement(one) for one in its.picked.variant.postgresql_needs]
     drivers = [one for one in its.wanted if one.name in {"psycopg2", "psycopg2-binary"}]
     if not needs[0].specifier or not drivers:
         return
@@ -120,7 +120,7 @@ def _drivers(its: Project) -> Iterator[Finding]:
 def _held_back(its: Project) -> Iterator[Finding]:
     if not any(one.name in detect_release.NAMES for one in its.wanted):
         return
-    for hold in map(Requirement, notes.held_back(its.release)):
+    for hold in map(Requirement, notes.upper_bounds(its.release)):
         own = [one.specifier for one in its.wanted if one.name == canonicalize_name(hold.name)]
         bounded = [one for one in own if any(s.operator in {"<", "<=", "==", "~="} for s in one)]
         if not bounded or not all(_agree(one, hold.specifier) for one in bounded):
@@ -134,12 +134,12 @@ def _held_back(its: Project) -> Iterator[Finding]:
 
 def _routes_unread(its: Project) -> Iterator[Finding]:
     """Find apps whose routes oTree does not come to."""
-    if its.case.scheme == LIVE_PAGES or its.settings.imports_all:
+    if its.case.api == LIVE_PAGES or its.settings.imports_all:
         return
     own, foreign = its.settings.string("CHANNEL_ROUTING"), _foreign(its)
-    replaced = its.case.scheme == CHANNELS_1 and its.settings.binds("CHANNEL_ROUTING")
+    replaced = its.case.api == CHANNELS_1 and its.settings.binds("CHANNEL_ROUTING")
     taken = add.routing_imports(its.folder, own) if replaced and own else set()
-    by_name = its.picked.variant.rules("extension_apps", its.release)
+    by_name = its.picked.variant.needs_extension_apps(its.release)
     for app in its.real_time:
         extends = not by_name or app.name in its.settings.strings("EXTENSION_APPS")
         leads = any(one.split(".")[0] == app.name for one in (*taken, own))
@@ -171,7 +171,7 @@ def _foreign(its: Project) -> set[str]:
 def _settings_unread(its: Project) -> Iterator[Finding]:
     """Find settings of another era, which this oTree passes over without a word."""
     unread = {"CHANNEL_ROUTING": "2.3", "EXTENSION_APPS": "5"}
-    names = {CHANNELS_1: (), CHANNELS_2: ("CHANNEL_ROUTING",)}.get(its.case.scheme, (*unread,))
+    names = {CHANNELS_1: (), CHANNELS_2: ("CHANNEL_ROUTING",)}.get(its.case.api, (*unread,))
     for name in names:
         if its.settings.binds(name) and its.settings.strings(name) and not _foreign(its):
             yield Finding(
@@ -211,9 +211,9 @@ def _layers(its: Project) -> Iterator[Finding]:
     told = its.settings.strings("CHANNEL_LAYERS")
     of_1 = any(one.startswith(("asgi_redis.", "asgiref.")) for one in told)
     of_2 = any(one.startswith(("channels.layers.", "channels_redis.")) for one in told)
-    if (its.case.scheme, True) in {(CHANNELS_1, of_2), (CHANNELS_2, of_1)}:
+    if (its.case.api, True) in {(CHANNELS_1, of_2), (CHANNELS_2, of_1)}:
         yield Finding(
-            f"CHANNEL_LAYERS is not for the {its.case.scheme} of oTree {its.release}",
+            f"CHANNEL_LAYERS is not for the {its.case.api.in_words} of oTree {its.release}",
             f"settings.py:{its.settings.line('CHANNEL_LAYERS')}",
             "the server does not find the layer, and does not start, or no socket opens",
             "remove it: oTree has a layer of its own",
@@ -224,10 +224,10 @@ def _redis(its: Project) -> Iterator[Finding]:
     """Find a Redis that is wanted and does not answer."""
     url, where, why = os.environ.get("REDIS_URL", "redis://localhost:6379"), "settings.py", ""
     own = [one for one in its.settings.strings("CHANNEL_LAYERS") if "redis" in one.lower()]
-    in_memory = its.picked.variant.rules("layer_in_memory", its.release)
+    in_memory = its.picked.variant.layer_in_memory(its.release)
     if in_memory and not its.settings.binds("CHANNEL_LAYERS") and not its.settings.imports_all:
-        why = "2.3.0b2 to 2.3.2 want it even for the development server"
-    elif own and its.case.scheme != LIVE_PAGES:
+        why = in_memory
+    elif own and its.case.api != LIVE_PAGES:
         where, why = f"settings.py:{its.settings.line('CHANNEL_LAYERS')}", "CHANNEL_LAYERS names it"
     elif its.release in REDIS_IN_PRODUCTION and os.environ.get("OTREE_PRODUCTION"):
         where, why = "OTREE_PRODUCTION", "the production server of this oTree wants it"
@@ -306,7 +306,7 @@ def _old_database(file: Path, release: Version) -> str:
 
 
 def _no_static(its: Project) -> Iterator[Finding]:
-    if its.case.scheme == LIVE_PAGES and not (its.folder / "_static").is_dir():
+    if its.case.api == LIVE_PAGES and not (its.folder / "_static").is_dir():
         yield Finding(
             "there is no folder _static",
             "_static",

@@ -1,11 +1,12 @@
 """Say what is wrong with a project, from its files: nothing of it is run or imported."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.version import Version
 
+from channelsmin import console
 from channelsmin.errors import UserError
 from channelsmin.project import detect_release, pick
 from channelsmin.project.doctor import (
@@ -19,8 +20,6 @@ from channelsmin.project.doctor import (
 from channelsmin.project.doctor.app_source import App
 from channelsmin.project.doctor.context import Case, Project
 from channelsmin.project.doctor.finding import Finding
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -79,28 +78,28 @@ def examine(folder: Path, named: str | None = None) -> Report:
     return Report(picked.release, names, tuple(findings), read)
 
 
-def run(folder: Path, named: str | None, say: Say) -> bool:
+def run(folder: Path, named: str | None) -> bool:
     """Say what is wrong with a project's files; return whether nothing is."""
     report = examine(folder, named)
-    say("\n".join(report.lines()))
+    console.say("\n".join(report.lines()))
     return not report.findings
 
 
-def run_live(folder: Path, named: str | None, environment: Path | None, say: Say) -> bool:
+def run_live(folder: Path, named: str | None, environment: Path | None) -> bool:
     """Do what `run` does, and then try the sockets of a copy of the project on a real server.
 
     `environment` is the virtual environment to run it in, or None to find one, or to make it.
     """
     report = examine(folder, named)
-    say("\n".join(report.lines()))
+    console.say("\n".join(report.lines()))
     if report.read is None:
         raise UserError("the sockets were not tried: mend this first")
     if not report.apps:
         return not report.findings
-    place = live.find_environment(report.read, environment, say)
-    stopped = live.examine(report.read, place, say)
+    place = live.find_environment(report.read, environment)
+    stopped = live.examine(report.read, place)
     for finding in stopped:
-        say("\n".join(finding.lines()))
+        console.say("\n".join(finding.lines()))
     return not report.findings and not stopped
 
 

@@ -114,10 +114,10 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_works_is_said_and_the_project_stays_as_it_is(
-    project: Path, environment: Path
+    project: Path, environment: Path, said: list[str]
 ) -> None:
-    before, said = contents(project), list[str]()
-    assert run_checks.run_live(project, None, environment, said.append)
+    before = contents(project)
+    assert run_checks.run_live(project, None, environment)
     assert said[-1] == "channelsmin: one click moved 3 members, over their sockets"
     assert contents(project) == before
 
@@ -136,11 +136,10 @@ def test_what_works_is_said_and_the_project_stays_as_it_is(
     ],
 )
 def test_the_step_at_which_it_stops_is_named_with_what_the_server_says(
-    fault: str, step: str, why: str, project: Path, environment: Path
+    fault: str, step: str, why: str, project: Path, environment: Path, said: list[str]
 ) -> None:
     (project / "fault.txt").write_text(fault)
-    said: list[str] = []
-    assert not run_checks.run_live(project, None, environment, said.append)
+    assert not run_checks.run_live(project, None, environment)
     what, reason, fix = said[-1].splitlines()
     assert what.endswith(f": it does not {step}")
     assert why in reason
@@ -155,18 +154,18 @@ def test_the_step_at_which_it_stops_is_named_with_what_the_server_says(
     ],
 )
 def test_what_was_not_tried_is_said(
-    fault: str, words: str, project: Path, environment: Path
+    fault: str, words: str, project: Path, environment: Path, said: list[str]
 ) -> None:
     (project / "fault.txt").write_text(fault)
-    said: list[str] = []
-    assert run_checks.run_live(project, None, environment, said.append)
+    assert run_checks.run_live(project, None, environment)
     assert said[-1] == f"channelsmin: {words}"
 
 
-def test_the_project_s_own_environment_is_taken(project: Path, environment: Path) -> None:
+def test_the_project_s_own_environment_is_taken(
+    project: Path, environment: Path, said: list[str]
+) -> None:
     environment.rename(project / ".venv")
-    said: list[str] = []
-    assert run_checks.run_live(project, None, None, said.append)
+    assert run_checks.run_live(project, None, None)
     assert "one click moved 3 members" in said[-1]
 
 
@@ -176,7 +175,7 @@ def test_an_environment_of_another_release_is_refused(
     (environment / "bin" / "python").write_text(PYTHON.format("5.11.5"))
     for named in (environment, tmp_path):
         with pytest.raises(UserError, match=r"is no virtual environment with oTree 6\.0\.15 in it"):
-            run_checks.run_live(project, None, named, print)
+            run_checks.run_live(project, None, named)
 
 
 def test_of_a_release_that_is_not_certain_no_socket_is_tried(
@@ -184,14 +183,13 @@ def test_of_a_release_that_is_not_certain_no_socket_is_tried(
 ) -> None:
     (project / "requirements_base.txt").write_text("otree==5.11.5\n")
     with pytest.raises(UserError, match="the sockets were not tried: mend this first"):
-        run_checks.run_live(project, None, environment, lambda line: None)
+        run_checks.run_live(project, None, environment)
 
 
 def test_a_static_fault_is_told_beside_what_works(
-    project: Path, environment: Path, capsys: pytest.CaptureFixture[str]
+    project: Path, environment: Path, said: list[str]
 ) -> None:
     (project / "_static").rmdir()
-    said: list[str] = []
-    assert not run_checks.run_live(project, None, environment, said.append)
+    assert not run_checks.run_live(project, None, environment)
     assert said[0].startswith("_static: there is no folder _static")
     assert "one click moved 3 members" in said[-1]

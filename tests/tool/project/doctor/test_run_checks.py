@@ -16,7 +16,7 @@ import pytest
 from channelsmin.project import add
 from channelsmin.project.doctor import run_checks
 from channelsmin.runtime import export
-from channelsmin.runtime.server import free_port
+from channelsmin.runtime.processes import free_port
 
 LINES = (
     *(
@@ -101,7 +101,7 @@ def copy_by_hand(folder: Path) -> None:
 
 def same_address(folder: Path) -> None:
     """Copy the app under another name, and leave it the other's address."""
-    add.run(folder, "lobby", "3.4.0", sure=True, say=lambda line: None)
+    add.run(folder, "lobby", "3.4.0", sure=True)
     change("lobby/consumers.py", "'lobby/{}/'", "'channelsmin/{}/'")(folder)
 
 
@@ -136,16 +136,17 @@ FAULTS = {
         "2.3.33",
         change("requirements.txt", "otree==2.3.33", "otree==3.4.0"),
         "is made for oTree 2.3.0b2 to 2.5.8",
-        "channelsmin/__init__.py",
+        "channelsmin/release_check.py",
         "'channelsmin: found oTree",
     ),
-    "app of another era, without its own check": Fault(
+    "app of another variant, without its own check": Fault(
         "2.2.4",
         each(
             change("requirements.txt", "otree==2.2.4", "otree==2.5.8"),
             lambda folder: (folder / "channelsmin/__init__.py").write_text(""),
+            lambda folder: (folder / "channelsmin/release_check.py").unlink(),
         ),
-        "which is Channels before 1.0; oTree 2.5.8 has Channels 2",
+        "which is Channels 0.17; oTree 2.5.8 has Channels 2",
         CONSUMERS,
         "from channels.generic.websockets",
     ),
@@ -240,7 +241,7 @@ FAULTS = {
     "no session config": Fault(
         "6.0.15",
         each(
-            lambda folder: add.run(folder, "survey", "6.0.15", sure=True, say=print),
+            lambda folder: add.run(folder, "survey", "6.0.15", sure=True),
             change(
                 "settings.py", "'app_sequence': ['channelsmin']", "'app_sequence': ['survey']", 2
             ),
@@ -255,13 +256,13 @@ FAULTS = {
         "does not call augment_settings",
         "settings.py",
     ),
-    "layer of another era": Fault(
+    "layer of another variant": Fault(
         "2.2.4",
         append(
             "settings.py",
             "CHANNEL_LAYERS = {'default': {'BACKEND': 'channels.layers.InMemoryChannelLayer'}}\n",
         ),
-        "CHANNEL_LAYERS is not for the Channels before 1.0",
+        "CHANNEL_LAYERS is not for the Channels 0.17",
         "settings.py",
         "CHANNEL_LAYERS = ",
     ),
@@ -337,10 +338,10 @@ FAULTS = {
         ROUTING,
         "    url(",
     ),
-    "list of routes of another era": Fault(
+    "list of routes of another variant": Fault(
         "2.3.33",
         change(ROUTING, "websocket_routes", "channel_routing"),
-        "has channel_routing, which is Channels before 1.0",
+        "has channel_routing, which is Channels 0.17",
         ROUTING,
         "channel_routing = ",
     ),
@@ -467,7 +468,7 @@ FAULTS = {
     "two apps of one name in addresses": Fault(
         "6.0.15",
         each(
-            lambda folder: add.run(folder, "lobby", "6.0.15", sure=True, say=print),
+            lambda folder: add.run(folder, "lobby", "6.0.15", sure=True),
             change("lobby/__init__.py", "name_in_url = 'lobby'", "name_in_url = 'channelsmin'"),
         ),
         "name_in_url is 'channelsmin'",
@@ -561,7 +562,7 @@ def test_an_app_that_was_added_gives_no_finding(wanted: str, tmp_path: Path) -> 
     (tmp_path / "_static").mkdir()
     (tmp_path / "requirements.txt").write_text(f"otree=={wanted}\n")
     for app in ("lobby", "market"):
-        add.run(tmp_path, app, None, sure=True, say=lambda line: None)
+        add.run(tmp_path, app, None, sure=True)
     report = run_checks.examine(tmp_path)
     assert (report.findings, report.apps) == ((), ("lobby", "market"))
 
@@ -709,7 +710,7 @@ def test_a_project_of_somebody_s_own_gives_no_finding(wanted: str, tmp_path: Pat
             "def leave(message)",
             "'params",
         ),
-        ("2.2.4", "requirements.txt", "2.2.4", "2.5.8", "which is Channels before 1.0"),
+        ("2.2.4", "requirements.txt", "2.2.4", "2.5.8", "which is Channels 0.17"),
         ("3.4.0", "settings.py", "['bid']", "['bids']", "EXTENSION_APPS lacks bid"),
         ("3.4.0", "settings.py", "'survey', 'bid'", "'survey'", "no session config has bid"),
         ("3.4.0", "_templates/bid/Bid.html", "id_in_group }}/'", "id_in_group }}'", "no route ser"),
@@ -794,8 +795,8 @@ def test_the_release_that_is_named_settles_it(exported: Callable[[str], Path]) -
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--otree", "two"], "no release 'two'"),
-        (["--otree", "2.3.99"], "no release '2.3.99'"),
+        (["--otree", "two"], "'two' is not a known release"),
+        (["--otree", "2.3.99"], "'2.3.99' is not a known release"),
         ([], "nothing in "),
         (["project/nowhere"], "is no folder"),
         (["empty"], "it has no settings.py"),

@@ -12,16 +12,20 @@ from packaging.version import Version
 
 from channelsmin import paths
 from channelsmin.errors import UserError
-from channelsmin.matrix import notes, releases, variants
+from channelsmin.matrix import lines, notes, releases, variants
 from channelsmin.matrix.releases import Row
 from channelsmin.paths import ROOT, read_toml
-from channelsmin.upkeep import index, sdist
+from channelsmin.upkeep import index, sdist, update_releases
 from channelsmin.upkeep.index import Listed
 from channelsmin.upkeep.sdist import Facts
 
+URL = "https://index.example/otree-6.0.0.tar.gz"
+HERE = "https://index.example/otree-"
+NEWEST_URL = f"{HERE}5.9.6.tar.gz"
+OTHER = {"hashes": {"sha256": "f" * 64}}
 UPLOADED = datetime(2026, 5, 10, 12, 35, 7, tzinfo=timezone.utc)
 OLD = Row(Version("2.0.0"), UPLOADED, "", ">=3.5", "2.0.0", "a" * 64)
-NEW = Listed(Version("6.0.0"), UPLOADED, "", "", "b" * 64)
+NEW = Listed(Version("6.0.0"), UPLOADED, "", "", "b" * 64, URL)
 
 
 @pytest.fixture
@@ -53,7 +57,7 @@ def test_the_rows_are_sorted_and_complete() -> None:
     rows = list(releases.rows().values())
     assert [row.release for row in rows] == sorted({row.release for row in rows})
     assert all(row.uploaded for row in rows)
-    assert all((row.python and row.requires) or notes.broken(row.release) for row in rows)
+    assert all((row.python and row.requires) or notes.not_installable(row.release) for row in rows)
 
 
 def test_before_2_a_release_has_another_package() -> None:
@@ -75,30 +79,29 @@ def test_what_is_required_is_kept_once_and_for_somebody() -> None:
 
 
 def test_an_answer_that_lacks_a_release_takes_nothing_away() -> None:
-    assert releases.merge({OLD.release: OLD}, []) == [OLD]
+    assert update_releases.merge({OLD.release: OLD}, []) == [OLD]
 
 
 def test_an_answer_that_lacks_a_fact_takes_nothing_away() -> None:
-    lacking = Listed(OLD.release, None, "", "", OLD.sha256)
-    assert releases.merge({OLD.release: OLD}, [lacking]) == [OLD]
+    lacking = Listed(OLD.release, None, "", "", OLD.sha256, URL)
+    assert update_releases.merge({OLD.release: OLD}, [lacking]) == [OLD]
 
 
 def test_a_release_that_was_yanked_since_is_told_so() -> None:
-    yanked = Listed(OLD.release, UPLOADED, "removed due to bug", "", OLD.sha256)
-    assert releases.merge({OLD.release: OLD}, [yanked]) == [
+    yanked = Listed(OLD.release, UPLOADED, "removed due to bug", "", OLD.sha256, URL)
+    assert update_releases.merge({OLD.release: OLD}, [yanked]) == [
         replace(OLD, yanked="removed due to bug")
     ]
 
 
 def test_a_file_that_is_another_one_than_it_was_is_a_problem() -> None:
-    other = Listed(OLD.release, UPLOADED, "", "", "c" * 64)
-    with pytest.raises(UserError, match=r"oTree 2\.0\.0 is another one"):
-        releases.merge({OLD.release: OLD}, [other])
+    other = Listed(OLD.release, UPLOADED, "", "", "c" * 64, URL)
+    with pytest.raises(UserError, match=r"of oTree 2\.0\.0 has changed"):
+        update_releases.merge({OLD.release: OLD}, [other])
 
 
-def test_a_new_release_is_added_to_what_was_there(matrix: Path) -> None:
-    said: list[str] = []
-    releases.update(said.append)
+def test_a_new_release_is_added_to_what_was_there(matrix: Path, said: list[str]) -> None:
+    update_releases.update()
     assert said == ["6.0.0"]
     first, second = read_toml(matrix / "releases.toml")["releases"]
     assert first["version"] == "2.0.0"
@@ -114,14 +117,13 @@ def test_a_new_release_is_added_to_what_was_there(matrix: Path) -> None:
 
 
 def test_what_cannot_be_read_is_unknown_and_the_release_is_added_nevertheless(
-    matrix: Path, monkeypatch: pytest.MonkeyPatch
+    matrix: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*release: object) -> Facts:
         raise UserError("refused")
 
     monkeypatch.setattr(sdist, "facts", fail)
-    said: list[str] = []
-    releases.update(said.append)
+    update_releases.update()
     assert said == ["6.0.0: refused", "6.0.0"]
     added = read_toml(matrix / "releases.toml")["releases"][1]
     assert added.keys() == {"version", "uploaded", "yanked", "sha256"}
@@ -130,22 +132,22 @@ def test_what_cannot_be_read_is_unknown_and_the_release_is_added_nevertheless(
 def test_who_requires_the_same_shares_it(matrix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = replace(NEW, release=Version("6.0.1"))
     monkeypatch.setattr(index, "ask", lambda package: [NEW, other])
-    releases.update(lambda line: None)
+    update_releases.update()
     assert [path.name for path in (matrix / "requires").iterdir()] == ["6.0.0.txt"]
     added = read_toml(matrix / "releases.toml")["releases"][1:]
     assert [row["requires"] for row in added] == ["6.0.0", "6.0.0"]
 
 
 def test_check_names_what_the_matrix_lacks(matrix: Path) -> None:
-    with pytest.raises(UserError, match=r"has not, 6\.0\.0:"):
-        releases.check()
+    with pytest.raises(UserError, match=r"has new releases: 6\.0\.0;"):
+        update_releases.check()
 
 
 def test_check_is_content_when_nothing_is_new(
     matrix: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(index, "ask", lambda package: [])
-    releases.check()
+    update_releases.check()
 
 
 def test_the_index_s_page_is_read() -> None:
@@ -153,19 +155,31 @@ def test_the_index_s_page_is_read() -> None:
         "files": [
             {
                 "filename": "otree-5.9.6.tar.gz",
+                "url": "../../otree-5.9.6.tar.gz",
                 "hashes": {"sha256": "e" * 64},
                 "requires-python": ">=3.7",
                 "upload-time": "2022-09-16T13:28:38.519550Z",
                 "yanked": "removed due to bug",
             },
-            {"filename": "otree-2.0.0.tar.gz", "hashes": {"sha256": "f" * 64}, "yanked": True},
-            {"filename": "otree-6.0.0-py3-none-any.whl", "hashes": {"sha256": "f" * 64}},
+            {
+                "filename": "otree-2.0.0.tar.gz",
+                "url": f"{HERE}2.0.0.tar.gz",
+                "hashes": {"sha256": "f" * 64},
+                "yanked": True,
+            },
+            {
+                "filename": "otree-6.0.0-py3-none-any.whl",
+                "url": "x.whl",
+                "hashes": {"sha256": "f" * 64},
+            },
         ]
     }
     moment = datetime(2022, 9, 16, 13, 28, 38, 519550, timezone.utc)
-    assert list(index.read(page)) == [
-        Listed(Version("5.9.6"), moment, "removed due to bug", ">=3.7", "e" * 64),
-        Listed(Version("2.0.0"), None, "no reason given", "", "f" * 64),
+    assert list(index.read(page, "https://index.example/simple/otree/")) == [
+        Listed(
+            Version("5.9.6"), moment, "removed due to bug", ">=3.7", "e" * 64, f"{HERE}5.9.6.tar.gz"
+        ),
+        Listed(Version("2.0.0"), None, "no reason given", "", "f" * 64, f"{HERE}2.0.0.tar.gz"),
     ]
 
 
@@ -192,14 +206,14 @@ def test_a_file_is_written_whole_or_not_at_all(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     file = tmp_path / "file"
-    paths.write(file, "before")
+    paths.write_atomically(file, "before")
 
     def full(*arguments: object) -> None:
         raise OSError("no space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OSError, match="no space left"):
-        paths.write(file, "after")
+        paths.write_atomically(file, "after")
     assert file.read_text() == "before"
     assert list(tmp_path.iterdir()) == [file]
 
@@ -207,4 +221,4 @@ def test_a_file_is_written_whole_or_not_at_all(
 def test_releases_that_follow_each_other_are_named_by_the_first_and_the_last() -> None:
     among = [Version(f"2.0.{number}") for number in range(9)]
     some = [among[place] for place in (0, 2, 3, 5, 6, 7)]
-    assert releases.span(some, among) == "2.0.0, 2.0.2, 2.0.3, 2.0.5 to 2.0.7"
+    assert lines.span(some, among) == "2.0.0, 2.0.2, 2.0.3, 2.0.5 to 2.0.7"

@@ -1,0 +1,102 @@
+"""The one place that prints: results, notes on what happens, and the progress of long work.
+
+`say` prints what the command is for. `note`, `step` and `progress` tell what is going on; they are
+silent in `quiet` mode. On a terminal, steps and bars are drawn with Rich, which respects
+`NO_COLOR`; elsewhere a step is one line, and a bar is not drawn.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol
+
+_QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
+
+
+@contextmanager
+def quiet(is_quiet: bool = True) -> Iterator[None]:
+    """Print results only, while the block runs."""
+    token = _QUIET.set(is_quiet)
+    try:
+        yield
+    finally:
+        _QUIET.reset(token)
+
+
+def say(line: str = "") -> None:
+    """Print a line of the command's result."""
+    print(line, flush=True)  # noqa: T201
+
+
+def note(line: str) -> None:
+    """Print a line on what happens."""
+    if not _QUIET.get():
+        say(line)
+
+
+@contextmanager
+def step(title: str) -> Iterator[None]:
+    """Show one step of long work: on a terminal with a spinner, and then how long it took."""
+    if _QUIET.get():
+        yield
+        return
+    if not sys.stdout.isatty():
+        say(f"{title} ...")
+        yield
+        return
+    from rich.console import Console  # not at the top: `pick` has no use for it
+
+    start = time.monotonic()
+    with Console().status(title):
+        yield
+    say(f"{title}: done in {time.monotonic() - start:.0f} s")
+
+
+class Bar(Protocol):
+    """A progress bar, or nothing."""
+
+    def advance(self) -> None:
+        """Count one part as finished."""
+
+    def say(self, line: str) -> None:
+        """Print a line of the command's result above the bar."""
+
+
+class _NoBar:
+    def advance(self) -> None:
+        """There is nothing to draw."""
+
+    def say(self, line: str) -> None:
+        say(line)
+
+
+@contextmanager
+def progress(title: str, total: int) -> Iterator[Bar]:
+    """Show how many of `total` parts are finished, and how long the rest will take."""
+    if _QUIET.get() or not sys.stdout.isatty():
+        yield _NoBar()
+        return
+    from rich import progress as rich_progress
+
+    columns = (
+        "{task.description}",
+        rich_progress.BarColumn(),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TimeElapsedColumn(),
+        "elapsed,",
+        rich_progress.TimeRemainingColumn(elapsed_when_finished=True),
+        "left",
+    )
+    with rich_progress.Progress(*columns) as drawn:
+        task = drawn.add_task(title, total=total)
+
+        class _RichBar:
+            def advance(self) -> None:
+                drawn.advance(task)
+
+            def say(self, line: str) -> None:
+                drawn.console.print(line, highlight=False, markup=False)
+
+        yield _RichBar()

@@ -1,0 +1,92 @@
+"""Starting, waiting for and ending programs: nothing is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from channelsmin.errors import ServerDidNotStart
+from channelsmin.runtime import processes
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+PARENT = """
+import subprocess, sys, time
+sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+print(subprocess.Popen(sleep, start_new_session=True).pid, flush=True)
+time.sleep(60)
+"""
+"""Starts a child in a process group of its own, as oTree 1.4's production server does."""
+
+
+def test_a_program_that_hangs_is_ended(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as log:
+        ended = processes.run_with_limit(SLEEP, log, tmp_path, threading.Event(), seconds=0.5)
+    assert ended is None
+
+
+def test_a_program_can_be_stopped(tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    with (tmp_path / "log").open("wb") as log, pytest.raises(processes.Stopped):
+        processes.run_with_limit(SLEEP, log, tmp_path, stop, seconds=30)
+
+
+def test_what_still_runs_in_a_folder_is_ended(tmp_path: Path) -> None:
+    left = subprocess.Popen([*SLEEP, str(tmp_path / "a" / "b")], start_new_session=True)
+    other = subprocess.Popen([*SLEEP, f"{tmp_path}-other"])
+    try:
+        processes.end_all_in(tmp_path)
+        assert not psutil.pid_exists(left.pid) or left.wait(5)
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+@pytest.mark.parametrize("gently", [True, False])
+def test_a_child_in_a_group_of_its_own_is_ended_too(gently: bool, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = processes.start([sys.executable, "-c", PARENT], output=output)
+    assert processes.wait_until(lambda: b"\n" in log.read_bytes(), process, seconds=30)
+    child = psutil.Process(int(log.read_text()))
+    processes.end(process, gently)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_group_that_the_system_does_not_let_us_signal_is_no_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on macOS, for a group of zombies only."""
+
+    def refuse(group: int, number: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "killpg", refuse)
+    processes.signal_group(12345, signal.SIGINT)
+
+
+def test_a_program_that_does_not_listen_is_named_with_what_it_printed() -> None:
+    command = [sys.executable, "-c", "print('the reason')"]
+    with (
+        pytest.raises(ServerDidNotStart, match="it printed: the reason"),
+        processes.listening(command, processes.free_port()),
+    ):
+        pass
+
+
+def test_a_program_listens_while_the_block_runs() -> None:
+    port = processes.free_port()
+    command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)]
+    with processes.listening(command, port):
+        assert not processes.is_free(port)
+    deadline = time.monotonic() + 10
+    while not processes.is_free(port):
+        assert time.monotonic() < deadline
