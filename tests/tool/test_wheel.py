@@ -89,12 +89,12 @@ def test_doctor_works_without_the_repository(channelsmin: Channelsmin, tmp_path:
 
 @pytest.mark.parametrize(
     "command",
-    ["test", "trials", "soak", "bench", "plot", "boundaries", "table", "sweep", "releases", "lock"],
+    ["test", "trials", "soak", "bench", "plot", "boundaries", "generate", "sweep", "releases", "lock"],
 )
 def test_what_needs_the_repository_says_so(command: str, channelsmin: Channelsmin) -> None:
     ended = channelsmin(command)
     assert ended.returncode == 1
-    assert ended.stderr.startswith(f"channelsmin: `{command}` works on the whole repository")
+    assert ended.stderr.startswith(f"channelsmin: `{command}` needs a clone of the whole repository")
     assert ended.stderr.count("\n") == 1
 
 
@@ -103,7 +103,7 @@ def test_an_unknown_release_is_refused_without_a_word_of_the_repository(
 ) -> None:
     ended = channelsmin("export", "9.9.9", tmp_path / "project")
     assert ended.returncode == 1
-    assert "upgrade channelsmin if it is a new one" in ended.stderr
+    assert "if it is new, upgrade channelsmin" in ended.stderr
     assert "run.py" not in ended.stderr
 
 
