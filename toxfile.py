@@ -20,12 +20,12 @@ from channelsmin.runtime import environment, interpreters
 from channelsmin.testing import suite
 
 REQUIREMENTS = ROOT / ".tox" / "requirements"
-"""Where tox finds what to install: pip takes hashes from a file, never from its arguments."""
+"""Requirements files for tox: pip accepts hashes in a file, never in its arguments."""
 
 OLD_PYTHONS = {"3.6", "3.7", "3.8"}
-"""What a current virtualenv makes no environments for; 20.21 is the last one that does for all.
+"""Pythons for which a current virtualenv creates no environments; 20.21 is the last one that does.
 
-tox would see to that by itself, if the interpreters were on PATH and not in pyenv's folder:
+tox would choose it itself if the interpreters were on PATH and not in pyenv's folder:
 https://virtualenv.pypa.io/en/latest/reference/compatibility.html
 """
 
