@@ -1,6 +1,7 @@
 """Export a variant: with the shared templates and its release check, one oTree project folder."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -87,12 +88,13 @@ def write(chosen: Export, folder: Path) -> None:
         (folder / "constraints.txt").write_text("\n".join(upper_bounds) + "\n")
 
 
-def release_check(variant: Variant) -> str:
-    """Return the text of a variant's release check, which names all variants."""
+def release_check(variant: Variant, listed: Sequence[Variant] | None = None) -> str:
+    """Return the text of a variant's release check, which lists the variants (default: all)."""
+    known = variants.load_all() if listed is None else listed
     return Template(CHECK_TEMPLATE.read_text(encoding="utf-8")).substitute(
         variant=variant.name,
         range=variant.range,
-        first="\n".join(f"    ('{one.first}', '{one.name}')," for one in variants.load_all()),
+        first="\n".join(f"    ('{one.first}', '{one.name}')," for one in known),
     )
 
 
