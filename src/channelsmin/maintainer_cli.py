@@ -70,6 +70,24 @@ def trials(releases: tuple[str, ...], count: int) -> None:
 
 @command
 @releases_argument
+@click.option("--only", default="", metavar="TEXT", help="Only mutants with this in their names.")
+@click.option("--jobs", default=2, show_default=True, help="Mutants tried at once.")
+def mutants(releases: tuple[str, ...], only: str, jobs: int) -> None:
+    """Plant faults in the variants, and report which test finds each.
+
+    RELEASES are releases such as 2.2.4 (default: the newest of each variant).
+    """
+    from channelsmin.report import documents
+    from channelsmin.testing import mutants
+
+    try:
+        mutants.run(releases, only, jobs)
+    finally:
+        documents.update()
+
+
+@command
+@releases_argument
 @click.option("--minutes", default=30.0, show_default=True, help="Minutes per release.")
 def soak(releases: tuple[str, ...], minutes: float) -> None:
     """Run a soak test of a hundred sessions on releases.

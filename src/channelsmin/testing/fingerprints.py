@@ -51,14 +51,14 @@ def of(release: Version, python: str) -> dict[str, str]:
     return {
         "variant": of_variant(variants.serving(release), release),
         "suite": of_suite(),
-        **({"lock": _digits([locks.requirements(release, lock)])} if lock else {}),
+        **({"lock": digits([locks.requirements(release, lock)])} if lock else {}),
     }
 
 
 @functools.cache
 def of_suite() -> str:
     """Return the fingerprint of the contract suite and of the harness modules that it imports."""
-    return _digits(sorted(of_module(file) for file in suite_files()))
+    return digits(sorted(of_module(file) for file in suite_files()))
 
 
 def suite_files() -> list[Path]:
@@ -89,7 +89,7 @@ def of_variant(variant: Variant, release: Version) -> str:
     """
     check = export.release_check(variant, listed=())
     facts = _without_texts(variant.facts_for(release))
-    return _digits([*_of_export(variant.folder), _of_python(check), json.dumps(facts)])
+    return digits([*_of_export(variant.folder), _of_python(check), json.dumps(facts)])
 
 
 @functools.cache
@@ -117,7 +117,7 @@ def of_file(file: Path) -> str:
 def of_template(text: str) -> str:
     """Return the fingerprint of a template: without comments, indentation and blank lines."""
     lines = (line.strip() for line in TEMPLATE_COMMENTS.sub("", text).splitlines())
-    return _digits(filter(None, lines))
+    return digits(filter(None, lines))
 
 
 def of_module(file: Path) -> str:
@@ -131,7 +131,7 @@ def _of_python(text: str, names_modules: bool = True) -> str:
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom):
                 node.module = None
-    return _digits(_executed(tree))
+    return digits(_executed(tree))
 
 
 def _executed(node: ast.AST) -> Iterator[str]:
@@ -155,7 +155,8 @@ def _executed(node: ast.AST) -> Iterator[str]:
                 yield f"{name} {part!r}"
 
 
-def _digits(parts: Iterable[str]) -> str:
+def digits(parts: Iterable[str]) -> str:
+    """Return a short hash of texts."""
     digest = sha256()
     for part in parts:
         digest.update(f"{len(part)}\n{part}".encode())
