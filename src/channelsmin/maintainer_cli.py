@@ -46,7 +46,8 @@ def check_option(meaning: str) -> Callable[[Callable[..., None]], Callable[..., 
 def test(releases: tuple[str, ...]) -> None:
     """Test releases, each in an environment of its own.
 
-    RELEASES are releases such as 2.2.4 (default: env_list in tox.ini).
+    RELEASES are releases such as 2.2.4, or `all` for env_list in tox.ini (default: the tool's own
+    tests, and the newest release of each variant that this machine can run).
     """
     from channelsmin.testing import suite
 

@@ -56,7 +56,7 @@ def _settings(release: Version) -> dict[str, object]:
     settings: dict[str, object] = {
         "base_python": [str(found)] if found else [f"python{version}" for version in pythons],
         "deps": PythonDeps(f"-r {_written(release)}", ROOT),
-        "set_env": locks.BUILD_VARIABLES,
+        "set_env": {**locks.BUILD_VARIABLES, "PYTHONUNBUFFERED": "1"},
     }
     if all(python in OLD_PYTHONS for python in pythons):
         settings["virtualenv_spec"] = "virtualenv<20.22"
