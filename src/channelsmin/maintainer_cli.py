@@ -33,6 +33,14 @@ def command(run: Callable[Parameters, None]) -> Callable[Parameters, None]:
     return run
 
 
+def _heed_ctrl_c() -> None:
+    """Let SIGINT end this command and the test runs, which inherit what it does.
+
+    A shell starts background jobs with SIGINT ignored.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 releases_argument = click.argument("releases", nargs=-1)
 
 
@@ -81,6 +89,7 @@ def mutants(releases: tuple[str, ...], only: str, jobs: int) -> None:
     from channelsmin.report import documents
     from channelsmin.testing import mutants
 
+    _heed_ctrl_c()
     try:
         mutants.run(releases, only, jobs)
     finally:
@@ -146,8 +155,7 @@ def sweep(releases: str, shard: str, jobs: int, again: bool, check: bool) -> Non
     if check:
         results.check()
         return
-    # A shell starts background jobs with SIGINT ignored, and the test runs would inherit that.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _heed_ctrl_c()
     try:
         sweep.run(releases, shard, jobs, again)
     finally:
