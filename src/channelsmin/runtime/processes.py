@@ -173,6 +173,29 @@ def signal_group(group: int, number: int) -> None:
         os.killpg(group, number)
 
 
+def run(
+    command: Sequence[str],
+    *,
+    output: IO[bytes] | int,
+    cwd: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+    seconds: float | None = None,
+) -> int:
+    """Run a program that ends by itself, and return its exit status; `output` gets what it prints.
+
+    Whatever happens, nothing that it has started outlives it. Raises subprocess.TimeoutExpired if
+    it takes longer than so many seconds.
+    """
+    process = None
+    try:
+        with signals.postponed():
+            process = start(command, output=output, cwd=cwd, variables=variables)
+        return wait(process, seconds)
+    finally:
+        if process:
+            end(process, gently=False)
+
+
 @contextmanager
 def listening(
     command: Sequence[str],

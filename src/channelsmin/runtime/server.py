@@ -36,23 +36,15 @@ def run_otree(
     is raised.
     """
     # Into a file: a pipe would stay open for as long as a child that is left behind lives.
-    process = None
+    command = [str(environment.otree), *arguments]
     with tempfile.TemporaryFile() as output:
-        try:
-            with signals.postponed():
-                process = processes.start(
-                    [str(environment.otree), *arguments],
-                    output=output,
-                    cwd=project,
-                    variables={**environment.variables(), **(extra or {})},
-                )
-            status = processes.wait(process, timeout)
-        finally:
-            if process:
-                processes.end(process, gently=False)
+        variables = {**environment.variables(), **(extra or {})}
+        status = processes.run(
+            command, output=output, cwd=project, variables=variables, seconds=timeout
+        )
         output.seek(0)
         printed = output.read().decode(errors="replace")
-    return subprocess.CompletedProcess(process.args, status, printed)
+    return subprocess.CompletedProcess(command, status, printed)
 
 
 class Server:
