@@ -1,5 +1,6 @@
 """Where the project's data is, and how files are read and written."""
 
+import os
 import sys
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -18,6 +19,14 @@ IN_CHECKOUT = not INSTALLED.is_dir()
 ROOT = Path(__file__).resolve().parents[2] if IN_CHECKOUT else INSTALLED
 """The folder of `variants/`, `shared_templates/` and `matrix/`: the repository, or the wheel's
 data."""
+
+
+def relative(path: Path) -> str:
+    """Return a path as seen from the current folder; on another drive of Windows, in full."""
+    try:
+        return os.path.relpath(path)
+    except ValueError:
+        return str(path.absolute())
 
 
 def read_toml(path: Path) -> dict[str, Any]:
