@@ -1,58 +1,153 @@
 #!/usr/bin/env python3
 """Do this project's set-up, once, and run one of its commands.
 
-    python3 run.py demo        show the newest oTree that this machine runs
-    python3 run.py test        test the eras set
-    python3 run.py --help      the rest
+    python3 run.py demo        run the newest oTree that this machine can run
+    python3 run.py test        test the default releases (env_list in tox.ini)
+    python3 run.py --help      list the other commands
 
-Needs Linux or macOS and a Python >= 3.10 with venv and pip. Everything is put into .venv,
-beside this file.
+On Windows: `py run.py demo`. Needs Python 3.10 or newer with venv and pip. Everything is installed
+into .venv, next to this file: for the commands for your project a few packages, for the commands
+for maintainers also what tests need.
 """
 
 import os
 import subprocess
 import sys
+import time
 import venv
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
+
+if sys.version_info < (3, 10):  # before anything that an older one does not understand
+    sys.exit(
+        f"run.py: needs Python 3.10 or newer; this is {sys.version.split()[0]}: "
+        "install a newer one, for example from https://www.python.org/downloads/"
+    )
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-COMMAND = VENV / "bin" / "channelsmin"
+ON_WINDOWS = os.name == "nt"
+PYTHON = VENV / ("Scripts/python.exe" if ON_WINDOWS else "bin/python")
+
+FOR_PROJECTS = {"add", "demo", "doctor", "export", "pick", "rebuild"}
+"""The commands that need no extras; so does a command line without a command."""
+
+EXTRAS = "test,lint,bench"
+"""What the other commands need, those for maintainers."""
+
+WAIT_SECONDS = 0.5
+"""On Windows, nothing interrupts a wait: after so long, Ctrl-C is looked for."""
 
 
-def set_up() -> None:
-    """Make .venv and install the project into it, unless that was done for this pyproject."""
-    wanted = sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
-    done = VENV / "installed"
-    if done.exists() and done.read_text() == wanted:
+def extras_for(arguments: Sequence[str]) -> str:
+    """Return the extras that a command needs, "" for none."""
+    command = next((word for word in arguments if not word.startswith("-")), "")
+    return "" if not command or command in FOR_PROJECTS else EXTRAS
+
+
+def marker(extras: str) -> Path:
+    """Return the file that says for what these extras were installed."""
+    return VENV / ("installed-all" if extras else "installed")
+
+
+def wanted() -> str:
+    """Return what a marker has to contain: it names pyproject.toml's content, and this folder.
+
+    A clone that was copied or moved would otherwise run the code of the old folder, or nothing.
+    """
+    return sha256((ROOT / "pyproject.toml").read_bytes() + os.fsencode(ROOT)).hexdigest()
+
+
+def is_set_up(extras: str) -> bool:
+    """Return whether .venv works here and contains these extras, or more."""
+    markers = {marker(extras), marker(EXTRAS)}
+    if not PYTHON.exists():
+        return False
+    return any(file.exists() and file.read_text() == wanted() for file in markers)
+
+
+def set_up(extras: str) -> None:
+    """Make .venv and install the project into it, unless that was done."""
+    if is_set_up(extras):
         return
-    print("Setting up .venv (once) ...", flush=True)  # noqa: T201
-    try:
-        venv.create(VENV, clear=True, with_pip=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        sys.exit(
-            f"run.py: .venv could not be made ({error}); on Debian and Ubuntu, "
-            "`apt install python3-venv` adds what is missing"
-        )
-    project = ["--editable", f"{ROOT}[test,lint,bench]"]
-    pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", *project]
-    if subprocess.run(pip, check=False).returncode:
+    with one_at_a_time():
+        if not is_set_up(extras):  # another run.py may have done it meanwhile
+            install(extras)
+
+
+def install(extras: str) -> None:
+    """Make .venv, or take the sound one that has other extras, and install the project into it."""
+    sys.stderr.write("Setting up .venv (once) ...\n")
+    if not is_set_up(""):
+        try:
+            venv.create(VENV, clear=True, with_pip=True)
+        except (OSError, ValueError, subprocess.CalledProcessError) as error:
+            sys.exit(
+                f"run.py: .venv could not be made ({error}); on Debian and Ubuntu, "
+                "`apt install python3-venv` adds what is missing"
+            )
+    project = ["--editable", f"{ROOT}[{extras}]" if extras else str(ROOT)]
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *project]
+    # A user's pip.conf or PIP_USER would let pip refuse to install into an environment.
+    if subprocess.run(pip, check=False, env={**os.environ, "PIP_USER": "0"}).returncode:
         sys.exit("run.py: the packages could not be installed: see above, and run this again")
-    done.write_text(wanted)
+    marker(extras).write_text(wanted())
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Let only one run.py of this clone install, while the block runs; the others wait."""
+    try:
+        file = (ROOT / ".venv.lock").open("ab")
+    except OSError as error:
+        sys.exit(f"run.py: {ROOT} cannot be written to ({error}): clone to another folder")
+    with file:
+        while not locked(file):
+            time.sleep(WAIT_SECONDS)
+        yield
+
+
+def locked(file: BinaryIO) -> bool:
+    """Lock an open file if no other program has; return whether it is locked."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+def run_and_wait(command: Sequence[str]) -> int:
+    """Run a program on this terminal and return its exit status. Ctrl-C reaches it, too."""
+    process = subprocess.Popen(command)
+    while True:
+        try:
+            return process.wait(WAIT_SECONDS)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            continue
 
 
 def main() -> None:
-    """Set up, then become the project's own command line, so that Ctrl-C is its alone."""
-    if sys.version_info < (3, 10):
-        sys.exit("run.py: needs Python 3.10 or newer; this is " + sys.version.split()[0])
-    if sys.platform == "win32":
-        sys.exit("run.py: does not run on Windows itself: use the Windows Subsystem for Linux")
+    """Set up, then become the project's own command line."""
+    arguments = sys.argv[1:]
     try:
-        set_up()
+        set_up(extras_for(arguments))
     except KeyboardInterrupt:
         sys.exit(130)
-    os.execv(COMMAND, [str(COMMAND), *sys.argv[1:]])
+    command = [str(PYTHON), "-m", "channelsmin", *arguments]
+    if ON_WINDOWS:  # os.execv would end this process at once there, and split words at spaces
+        sys.exit(run_and_wait(command))
+    os.execv(PYTHON, command)
 
 
 if __name__ == "__main__":

@@ -5,37 +5,112 @@ what it needs when it runs, so that the command line starts at once.
 """
 
 import json
+import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from channelsmin import console, maintainer_cli
+from channelsmin import console, errors, maintainer_cli
 from channelsmin.errors import UserError
 from channelsmin.paths import IN_CHECKOUT
+from channelsmin.runtime import signals
 
-Folder = click.Path(path_type=Path)
+LONGEST_RELEASE = 40
+"""Characters of a release; the longest one of oTree has 9. Python converts no more than 4300 digits
+to a number."""
+
+
+class _Folder(click.Path):
+    """A folder that need not exist."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | bytes | os.PathLike[str]:
+        """Return the path; an empty one would mean the current folder."""
+        if not str(value) or "\0" in str(value):
+            self.fail("a path cannot be empty or contain NUL", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class _Release(click.types.StringParamType):
+    """A release, or the name of a variant; whether there is such a one is found out later."""
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """Return the text."""
+        text = str(super().convert(value, param, ctx))
+        if len(text) > LONGEST_RELEASE:
+            self.fail(f"{text[:LONGEST_RELEASE]}... is too long for a release", param, ctx)
+        return text
+
+
+Folder = _Folder()
+Release = _Release()
+Port = click.IntRange(1, 65535)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command.
+    """Run one command, and end the program.
 
-    A UserError becomes one line on standard error and exit status 1, a wrong argument one line and
-    status 2, Ctrl-C status 130.
+    The one boundary for errors: whatever happens becomes one line on standard error and an exit
+    status. It is 1 for a UserError and for an error of the system, 2 for a wrong argument, 130 for
+    Ctrl-C, 128 and the signal's number for a signal. Where the reader of a pipe has gone, it is 1
+    without a line. An error of this program itself has status 70, and its traceback is kept in a
+    file; with CHANNELSMIN_TRACEBACK in the environment, it is printed.
     """
+    console.open_streams()
     try:
-        status = cli.main(arguments, prog_name="channelsmin", standalone_mode=False)
+        with signals.raised():
+            status = cli.main(arguments, prog_name="channelsmin", standalone_mode=False)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "channelsmin"
         message = error.format_message().rstrip(".")
         click.echo(f"{command}: {message}; see `{command} --help`", err=True)
         sys.exit(2)
     except UserError as error:
-        sys.exit(f"channelsmin: {error}")
+        _fail(str(error))
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
+    except BrokenPipeError:
+        console.discard_output()
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("CHANNELSMIN_TRACEBACK"):
+            raise
+        line = errors.in_one_line(error)
+        _fail(line or _kept(error), 1 if line else 70)
     sys.exit(status)
+
+
+def _fail(line: str, status: int = 1) -> None:
+    """Print one line on standard error, and end the program."""
+    click.echo(f"channelsmin: {line}", err=True)
+    console.discard_output()
+    sys.exit(status)
+
+
+def _kept(error: Exception) -> str:
+    """Write the traceback of an error into a file; return the line that names it."""
+    what = f"internal error: {type(error).__name__}: {error}"
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="channelsmin-", suffix=".log", delete=False, encoding="utf-8"
+        ) as file:
+            file.write("".join(traceback.format_exception(error)))
+    except OSError:
+        return f"{what}; please report it"
+    return f"{what}; please report it, with the file {file.name}"
 
 
 class TwoGroups(click.Group):
@@ -68,7 +143,10 @@ quiet_option = click.option(
     help="Print results only, no progress.",
 )
 otree_option = click.option(
-    "--otree", metavar="RELEASE", help="The project's oTree release.  [default: detected]"
+    "--otree",
+    type=Release,
+    metavar="RELEASE",
+    help="The project's oTree release.  [default: detected]",
 )
 project_argument = click.argument("folder", type=Folder, default=".", metavar="[PROJECT]")
 
@@ -80,8 +158,8 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("release", required=False)
-@click.option("--port", type=int, help="The port to listen on.  [default: 8000, or a free one]")
+@click.argument("release", type=Release, required=False)
+@click.option("--port", type=Port, help="The port to listen on.  [default: 8000, or a free one]")
 @quiet_option
 def demo(release: str | None, port: int | None) -> None:
     """Run the app of an oTree release in your browser.
@@ -122,7 +200,7 @@ def pick(project: Path, otree: str | None, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("what")
+@click.argument("what", type=Release)
 @click.argument("folder", type=Folder)
 def export(what: str, folder: Path) -> None:
     """Write an oTree project with the app into a new folder.
@@ -179,7 +257,7 @@ def doctor(folder: Path, otree: str | None, live: bool, environment: Path | None
 
 
 @cli.command()
-@click.argument("release")
+@click.argument("release", type=Release)
 @click.argument("folder", type=Folder)
 @quiet_option
 def rebuild(release: str, folder: Path) -> None:

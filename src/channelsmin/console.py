@@ -5,11 +5,17 @@ silent in `quiet` mode. On a terminal, steps and bars are drawn with Rich, which
 `NO_COLOR`; elsewhere a step is one line, and a bar is not drawn.
 """
 
+import io
+import os
+import shlex
+import shutil
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Protocol
 
 _QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
@@ -25,9 +31,54 @@ def quiet(is_quiet: bool = True) -> Iterator[None]:
         _QUIET.reset(token)
 
 
+def open_streams() -> None:
+    """Make the standard streams fit for use, however the program was started.
+
+    A closed one becomes an empty one. What a terminal or a pipe has no letters for is printed as
+    an escape sequence, such as `\\u2192`.
+    """
+    sys.stdin = sys.stdin or io.StringIO()
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def discard_output() -> None:
+    """Let what is still to be printed disappear: there is nowhere to print it to."""
+    with suppress(OSError, ValueError):
+        sink = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(sink, sys.stdout.fileno())
+        os.close(sink)
+
+
 def say(line: str = "") -> None:
-    """Print a line of the command's result."""
-    print(line, flush=True)  # noqa: T201
+    """Print a line of the command's result.
+
+    Raises OSError, which names the output, where it can't be written, as on a full disk.
+    """
+    try:
+        print(line, flush=True)  # noqa: T201
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from error
+
+
+def typed(*words: str | Path) -> str:
+    """Return a command as it is typed into this system's shell: cmd on Windows, else a POSIX one.
+
+    PowerShell takes what cmd takes here, too.
+    """
+    texts = [str(word) for word in words]
+    return subprocess.list2cmdline(texts) if sys.platform == "win32" else shlex.join(texts)
+
+
+def python() -> Sequence[str]:
+    """Return how a Python 3 is started by name: on Windows, `python3` may open the Store."""
+    if sys.platform == "win32":
+        return ("py",) if shutil.which("py") else ("python",)
+    return ("python3",)
 
 
 def note(line: str) -> None:

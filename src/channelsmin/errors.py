@@ -1,4 +1,8 @@
-"""Errors that the user can fix."""
+"""Errors that the user can fix, and how errors of the system are told."""
+
+import errno
+import os
+from subprocess import CalledProcessError, TimeoutExpired
 
 
 class UserError(Exception):
@@ -10,3 +14,64 @@ class UserError(Exception):
 
 class ServerDidNotStart(UserError):
     """A server ended, or stayed silent, instead of answering."""
+
+
+ADVICE = {
+    errno.EACCES: "permission denied: change its permissions, or name another place",
+    errno.EPERM: "permission denied: change its permissions, or name another place",
+    errno.EROFS: "it is on a read-only disk: name another place",
+    errno.ENOSPC: "the disk is full: free some space and run this again",
+    getattr(errno, "EDQUOT", -1): "your disk quota is used up: free some space",
+    errno.ENAMETOOLONG: "the path is too long: name a shorter one",
+    errno.ENOENT: "there is no such file or folder: check the path",
+    errno.ENOTDIR: "a part of the path is a file, not a folder: check the path",
+    errno.EISDIR: "it is a folder, not a file: move it away",
+    errno.EEXIST: "it exists already: name another place",
+    errno.ENOTEMPTY: "it is not empty: name another place",
+    errno.ELOOP: "it is a link that leads in a circle: remove the link",
+    errno.EMFILE: "too many files are open: close some programs and run this again",
+    errno.ENFILE: "too many files are open: close some programs and run this again",
+    errno.EBUSY: "another program uses it: close that program and run this again",
+    errno.ETXTBSY: "another program runs it: end that program and run this again",
+}
+"""What to do about an error of the system, by its number."""
+
+OPEN_ELSEWHERE = 32
+"""Windows's ERROR_SHARING_VIOLATION, whose errno is that of a lack of permission."""
+
+
+def in_one_line(error: BaseException) -> str | None:
+    """Return what is wrong and what to do, or None for an error that no user causes."""
+    match error:
+        case OSError():
+            return _of_the_system(error)
+        case UnicodeError():
+            return f"a text cannot be read or written: {error}; save the file as UTF-8"
+        case RecursionError() | MemoryError():
+            return "a file is nested too deeply, or too large, to be read: make it simpler"
+        case CalledProcessError():
+            said = error.stderr or error.stdout or b""
+            text = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+            last = (text.strip().splitlines() or ["nothing"])[-1]
+            return f"{_command(error.cmd)} failed with status {error.returncode}; it said: {last}"
+        case TimeoutExpired():
+            return f"{_command(error.cmd)} did not end within {error.timeout:.0f} seconds"
+    return None
+
+
+def _of_the_system(error: OSError) -> str:
+    where = error.filename2 or error.filename
+    subject = "" if where is None or isinstance(where, int) else f"{os.fsdecode(where)}: "
+    if not subject and error.errno in {
+        errno.ENOENT,
+        errno.ESTALE if hasattr(errno, "ESTALE") else -1,
+    }:
+        return "the current folder does not exist any more: change to another one"
+    if getattr(error, "winerror", None) == OPEN_ELSEWHERE:
+        return f"{subject}it is open in another program: close it there and run this again"
+    advice = ADVICE.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__
+    return f"{subject}{advice}"
+
+
+def _command(command: object) -> str:
+    return " ".join(map(str, command)) if isinstance(command, list | tuple) else str(command)

@@ -1,5 +1,6 @@
 """Where the project's data is, and how files are read and written."""
 
+import os
 import sys
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -20,6 +21,14 @@ ROOT = Path(__file__).resolve().parents[2] if IN_CHECKOUT else INSTALLED
 data."""
 
 
+def relative(path: Path) -> str:
+    """Return a path as seen from the current folder; on another drive of Windows, in full."""
+    try:
+        return os.path.relpath(path)
+    except ValueError:
+        return str(path.absolute())
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file."""
     return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -34,13 +43,12 @@ def last_lines(path: Path, count: int = 1) -> str:
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file atomically: to a temporary file, which then replaces the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+    with NamedTemporaryFile(dir=path.parent, delete=False) as file:
         temporary = Path(file.name)
-        try:
-            file.write(text)
-            file.flush()
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    try:
+        temporary.write_bytes(text.encode())  # the same line ends on every system
+        temporary.chmod(0o644)
+        temporary.replace(path)  # closed by now: Windows does not rename an open file
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

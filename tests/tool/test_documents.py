@@ -261,8 +261,8 @@ def desk(tmp_path: Path) -> Desk:
         script = scripts / name
         script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n')
         script.chmod(0o755)
-    digest = hashlib.sha256((clone / "pyproject.toml").read_bytes()).hexdigest()
-    (clone / ".venv" / "installed").write_text(digest)
+    told = (clone / "pyproject.toml").read_bytes() + os.fsencode(clone.resolve())
+    (clone / ".venv" / "installed-all").write_text(hashlib.sha256(told).hexdigest())
     return Desk(clone, stand_ins, modules)
 
 

@@ -1,11 +1,15 @@
 """Put the app into a project of somebody's own: a folder, and what settings.py needs for it."""
 
 import difflib
+import hashlib
+import itertools
 import keyword
+import os
+import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +19,11 @@ from packaging.version import Version
 
 from channelsmin import console
 from channelsmin.errors import UserError
-from channelsmin.matrix import releases, variants
+from channelsmin.matrix import locks, releases, variants
 from channelsmin.matrix.variants import Variant
 from channelsmin.project import detect_release
 from channelsmin.project.settings import SettingsFile
-from channelsmin.runtime import export
+from channelsmin.runtime import export, locking, signals
 from channelsmin.runtime.export import Export
 
 APP = "channelsmin"
@@ -39,6 +43,13 @@ TAKEN = {
     "wait_page",
 }
 """The names that an app can't have beside oTree."""
+
+RESERVED = re.compile(r"aux|con|nul|prn|(com|lpt)\d", re.IGNORECASE)
+"""The names that no file can have on Windows."""
+
+LONGEST_NAME = 50
+"""Letters of an app's name: PostgreSQL cuts the name of a table after 63, and file systems allow a
+file's name 255."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +72,9 @@ class Addition:
 
     @property
     def backup(self) -> Path:
-        """Where the settings are kept as they were."""
-        return self.project / f"settings.py.before-{self.app}"
+        """Where the settings are kept as they were: never in place of an older backup."""
+        names = (f"settings.py.before-{self.app}{end}" for end in _endings())
+        return next(self.project / name for name in names if not _exists(self.project / name))
 
     def lines(self) -> list[str]:
         """Return what would change, for a person to read."""
@@ -72,9 +84,17 @@ class Addition:
         return [*diff, *(f"new: {name}" for name in made)]
 
     def write(self) -> None:
-        """Write it all, or nothing: raises UserError where it can't be written."""
+        """Write it all, or nothing.
+
+        Raises UserError where it can't be written, and where settings.py is no longer as it was.
+        """
+        digest = hashlib.sha256(str(self.settings).encode()).hexdigest()[:16]
+        lock = Path(tempfile.gettempdir(), f"channelsmin-{digest}.lock")
         try:
-            with tempfile.TemporaryDirectory(dir=self.project, prefix=".add-") as name:
+            with (
+                locking.exclusive(lock, f"that writes into {self.project}"),
+                tempfile.TemporaryDirectory(dir=self.project, prefix=".add-") as name,
+            ):
                 self._write_by_way_of(Path(name))
         except OSError as error:
             raise UserError(f"{self.project} cannot be written to: {error.strerror}") from error
@@ -83,21 +103,58 @@ class Addition:
         for path, content in self.files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(content)
-        settings = folder / "settings.py"
-        settings.write_bytes(self.after)
-        shutil.copymode(self.settings, settings)
-        if self.files:
-            (folder / self.app).rename(self.project / self.app)
         if self.after == self.before:
+            with signals.postponed():
+                (folder / self.app).rename(self.project / self.app)
             return
+        # Next to the file that it replaces, which may be on another disk: a rename is atomic.
+        handle, name = tempfile.mkstemp(dir=self.settings.parent, prefix=".settings-")
+        changed = Path(name)
         try:
-            shutil.copy2(self.settings, self.backup)
-            shutil.move(settings, self.settings)
-        except OSError:
-            self.backup.unlink(missing_ok=True)
+            with os.fdopen(handle, "wb") as file:
+                file.write(self.after)
+                file.flush()
+                os.fsync(file.fileno())
+            shutil.copymode(self.settings, changed)
+            with signals.postponed():
+                self._put_in_place(folder, changed)
+        finally:
+            changed.unlink(missing_ok=True)
+
+    def _put_in_place(self, folder: Path, changed: Path) -> None:
+        """Let the app's folder and the changed settings appear; take back all if a step fails.
+
+        The settings come last, in one step. So as long as anything can fail, they are whole.
+        """
+        made = [self.project / self.app] if self.files else []
+        if any(_exists(path) for path in made):
+            raise UserError(f"{made[0]} has come into being meanwhile: run this again")
+        if self.settings.read_bytes() != self.before:
+            raise UserError("settings.py was changed meanwhile, and nothing was written: run again")
+        backup = self.backup
+        try:
             if self.files:
-                shutil.rmtree(self.project / self.app)
+                (folder / self.app).rename(self.project / self.app)
+            with backup.open("xb") as file:
+                file.write(self.before)
+            shutil.copystat(self.settings, backup)
+            changed.replace(self.settings)
+        except BaseException:
+            backup.unlink(missing_ok=True)
+            for path in made:
+                shutil.rmtree(path, ignore_errors=True)
             raise
+
+
+def _endings() -> Iterator[str]:
+    """Yield what tells one backup from the next: nothing, `-2`, `-3` and so on."""
+    yield ""
+    yield from (f"-{number}" for number in itertools.count(2))
+
+
+def _exists(path: Path) -> bool:
+    """Return whether there is anything of this name, even a link that leads nowhere."""
+    return os.path.lexists(path)
 
 
 def _lines(text: bytes) -> list[str]:
@@ -114,7 +171,7 @@ def plan(folder: Path, app: str, release: Version) -> Addition:
     except OSError as error:
         raise UserError(f"{folder} is no oTree project: it has no settings.py") from error
     variant = variants.serving(release)
-    _check_name(app)
+    _check_name(app, release)
     files = _missing(folder, app, _files(variant, release, app))
     settings = SettingsFile(before)
     settings.add_config(app)
@@ -139,8 +196,6 @@ def run(folder: Path, app: str, wanted: str | None, sure: bool) -> None:
         console.say(f"nothing to do: {folder} has the app {app} already")
         return
     console.say("\n".join([f"for oTree {release}, in {folder}:", "", *lines, ""]))
-    if not sure and not sys.stdin.isatty():
-        raise UserError("nothing was written, as nobody can be asked here: say --yes")
     if not sure and not _agreed():
         raise UserError("nothing was written")
     addition.write()
@@ -148,19 +203,36 @@ def run(folder: Path, app: str, wanted: str | None, sure: bool) -> None:
 
 
 def _agreed() -> bool:
+    """Ask; raise UserError where nobody can answer. Windows takes NUL for a terminal."""
     try:
-        return input("Write this? [y/N] ").strip().lower() in {"y", "yes"}
+        if sys.stdin.isatty():
+            return input("Write this? [y/N] ").strip().lower() in {"y", "yes"}
     except EOFError:
-        return False
+        pass
+    raise UserError("nothing was written, as nobody can be asked here: say --yes")
 
 
-def _check_name(app: str) -> None:
+def _check_name(app: str, release: Version) -> None:
     if not (app.isascii() and app.isidentifier()) or keyword.iskeyword(app):
-        raise UserError(f"{app!r} can't be an app's name: take letters, digits and _")
-    if app in TAKEN or app in sys.stdlib_module_names:
+        shown = app if len(app) <= LONGEST_NAME else f"{app[:LONGEST_NAME]}..."
+        raise UserError(f"{shown!r} can't be an app's name: take letters, digits and _")
+    if len(app) > LONGEST_NAME:
+        raise UserError(f"{app[:LONGEST_NAME]}... is too long: take up to {LONGEST_NAME} letters")
+    if RESERVED.fullmatch(app):
+        raise UserError(f"{app!r} can't be an app's name: Windows has no files of that name")
+    is_special = app.startswith("__")
+    if is_special or app in TAKEN | sys.stdlib_module_names or app.lower() in _packages(release):
         raise UserError(
             f"{app!r} can't be an app's name: Python or oTree has something of that name"
         )
+
+
+def _packages(release: Version) -> set[str]:
+    """Return the packages that are installed with a release, as their modules are called."""
+    locked = (locks.find(release, python) for python in variants.pythons(release))
+    texts = (locks.requirements(release, lock) for lock in locked if lock)
+    names = (re.findall(r"^([\w.-]+)==", text, re.MULTILINE) for text in texts)
+    return {re.sub(r"[.-]", "_", name.lower()) for each in names for name in each}
 
 
 def _files(variant: Variant, release: Version, app: str) -> dict[Path, bytes]:

@@ -1,7 +1,5 @@
 """Which variant a project needs, what was shown of it, and what to type next."""
 
-import os
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +8,11 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from channelsmin import console
 from channelsmin.matrix import notes, releases, results, variants
 from channelsmin.matrix.results import MEANING, Run, Status
 from channelsmin.matrix.variants import Variant
-from channelsmin.paths import IN_CHECKOUT, ROOT
+from channelsmin.paths import IN_CHECKOUT, ROOT, relative
 from channelsmin.project import detect_release
 from channelsmin.project.detect_release import Source
 
@@ -77,17 +76,17 @@ class Pick:
 
     def next(self) -> list[str]:
         """Return the commands to type next: to add the app, and to export it."""
-        command = "channelsmin"
+        command = ["channelsmin"]
         if IN_CHECKOUT:
-            command = f"python3 {shlex.quote(os.path.relpath(ROOT / 'run.py'))}"
-        folder = "DIR"
+            command = [*console.python(), relative(ROOT / "run.py")]
+        folder = ["DIR"]
         if (self.folder / "settings.py").is_file():
-            folder = "" if self.folder.samefile(".") else shlex.quote(os.path.relpath(self.folder))
-        named = "" if self.sources else f"--otree {self.release}"
+            folder = [] if self.folder.samefile(".") else [relative(self.folder)]
+        named = [] if self.sources else ["--otree", str(self.release)]
         what = self.release if self.release in releases.rows() else self.variant.name
         return [
-            " ".join(filter(None, (command, "add", folder, named))),
-            f"{command} export {what} DIR",
+            console.typed(*command, "add", *folder, *named),
+            console.typed(*command, "export", str(what), "DIR"),
         ]
 
     def as_json(self) -> Mapping[str, Any]:

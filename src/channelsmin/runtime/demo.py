@@ -1,10 +1,8 @@
 """Demonstrate a release: export, environment, development server, and the link to open."""
 
-import signal
-import sys
+import socket
 import tempfile
 from pathlib import Path
-from types import FrameType
 
 from packaging.version import Version
 
@@ -22,8 +20,8 @@ def newest_runnable() -> Version:
         if is_offered and variants.find(release) and interpreters.best(release):
             return release
     raise UserError(
-        "this machine has no Python that can run any release of oTree: install Python 3.12, "
-        "for example with `uv python install 3.12`"
+        "this machine has no Python that can run any release of oTree: "
+        f"{interpreters.how_to_install(['3.12'])}"
     )
 
 
@@ -38,8 +36,8 @@ def run(wanted: str | None, port: int | None) -> None:
     port = _port(port)
     console.note(f"oTree {release}, with the variant {chosen.variant.name}")
     installed = environment.cached(release)
-    signal.signal(signal.SIGTERM, _leave)
-    with tempfile.TemporaryDirectory(prefix="channelsmin-") as folder:
+    # On Windows, the database of a server that was ended a moment ago may still be open.
+    with tempfile.TemporaryDirectory(prefix="channelsmin-", ignore_cleanup_errors=True) as folder:
         project, log = Path(folder, "project"), Path(folder, "server.log")
         export.write(chosen, project)
         command = chosen.variant.development_server(release)
@@ -62,8 +60,12 @@ def _port(wanted: int | None) -> int:
         return 8000 if processes.is_free(8000) else processes.free_port()
     if not processes.is_free(wanted):
         raise UserError(f"port {wanted} is busy: end what listens there, or pass another --port")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except PermissionError as error:
+            raise UserError(
+                f"port {wanted} is reserved for the system: pass a --port from 1024 to 65535"
+            ) from error
     return wanted
-
-
-def _leave(number: int, frame: FrameType | None) -> None:
-    sys.exit(128 + number)

@@ -4,17 +4,27 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from channelsmin import console
 from channelsmin.errors import UserError
 from channelsmin.matrix import locks, notes, releases, variants
 from channelsmin.paths import last_lines, write_atomically
-from channelsmin.runtime import interpreters
+from channelsmin.runtime import interpreters, locking, processes
+
+SCRIPTS, EXE = ("Scripts", ".exe") if sys.platform == "win32" else ("bin", "")
+"""The folder of an environment's programs, and how their names end."""
+
+NOT_PASSED_ON = {
+    *("DATABASE_URL", "REDIS_URL", "PORT", "VIRTUAL_ENV"),
+    *("PIP_PREFIX", "PIP_ROOT", "PIP_TARGET", "PIP_USER"),
+}
+"""Variables that would change where packages are installed, or what a server does."""
 
 
 @dataclass(frozen=True)
@@ -26,17 +36,17 @@ class Environment:
     @property
     def scripts(self) -> Path:
         """The folder of its programs."""
-        return self.folder / "bin"
+        return self.folder / SCRIPTS
 
     @property
     def python(self) -> Path:
         """Its interpreter."""
-        return self.scripts / "python"
+        return self.scripts / f"python{EXE}"
 
     @property
     def otree(self) -> Path:
         """oTree's command."""
-        return self.scripts / "otree"
+        return self.scripts / f"otree{EXE}"
 
     def variables(self) -> dict[str, str]:
         """Return the environment variables to run its programs with.
@@ -47,11 +57,36 @@ class Environment:
         kept = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("OTREE_", "PYTHON", "DJANGO_"))
-            and name not in {"DATABASE_URL", "REDIS_URL", "PORT", "VIRTUAL_ENV"}
+            if not name.startswith(("OTREE_", "PYTHON", "DJANGO_")) and name not in NOT_PASSED_ON
         }
         path = os.pathsep.join([str(self.scripts), kept.get("PATH", os.defpath)])
-        return {**kept, **locks.BUILD_VARIABLES, "PATH": path, "PYTHONUNBUFFERED": "1"}
+        own = {
+            "PATH": path,
+            "PYTHONUNBUFFERED": "1",
+            "PIP_USER": "0",  # or `user = yes` in somebody's pip.conf would let pip refuse
+            **({"PYTHONIOENCODING": "utf-8"} if sys.platform == "win32" else {}),
+        }
+        return {**kept, **locks.BUILD_VARIABLES, **own}
+
+    def has(self, release: Version) -> bool:
+        """Return whether it can run this release: nothing of it is missing, and it can be started.
+
+        It may have been damaged since it was created: a file deleted, its interpreter removed.
+        """
+        try:
+            return self._starts_otree() and self.release() == release
+        except (OSError, InvalidVersion, subprocess.SubprocessError):
+            return False
+
+    def _starts_otree(self) -> bool:
+        if not os.access(self.otree, os.X_OK):
+            return False
+        if sys.platform == "win32":
+            return True  # it is a program, and no script
+        with self.otree.open("rb") as script:
+            first = script.readline(1000)
+        words = first[2:].split() if first.startswith(b"#!") else []
+        return bool(words) and Path(os.fsdecode(words[0])).exists()
 
     def release(self) -> Version:
         """Return the release of oTree that is installed, as the installation itself says."""
@@ -74,21 +109,39 @@ class Environment:
     def _output(self, *arguments: str) -> str:
         command = [str(self.python), *arguments]
         return subprocess.run(
-            command, env=self.variables(), capture_output=True, text=True, check=True
+            command, env=self.variables(), capture_output=True, encoding="utf-8", check=True
         ).stdout.strip()
 
 
 def cache() -> Path:
-    """Return the folder in which environments are kept from one command to the next."""
-    return Path("~/.cache/channelsmin").expanduser()
+    """Return the folder in which environments are kept from one command to the next.
+
+    Raises UserError where there is no home folder to keep them in.
+    """
+    try:
+        home = Path.home()
+    except RuntimeError:
+        home = Path()
+    if not home.is_absolute() or not home.is_dir():
+        raise UserError(
+            f"the home folder {home} does not exist: set the variable "
+            f"{'USERPROFILE' if sys.platform == 'win32' else 'HOME'} to a folder that can be "
+            "written to"
+        )
+    return home / ".cache" / "channelsmin"
 
 
 def cached(release: Version) -> Environment:
     """Return the cached environment of a release; it is created if there is none.
 
-    Raises UserError where it can't be installed.
+    A damaged one is created again. Of several commands at once, one creates it and the others
+    wait. Raises UserError where it can't be installed.
     """
-    return create(release, cache() / f"otree{release}")
+    if why := notes.not_installable(release):
+        raise UserError(f"oTree {release} is not installable: {why}")
+    folder = cache() / f"otree{release}"
+    with locking.exclusive(folder.with_name(f"{folder.name}.lock"), f"that installs {release}"):
+        return create(release, folder)
 
 
 def requirements(release: Version, python: str) -> str:
@@ -105,7 +158,7 @@ def requirements(release: Version, python: str) -> str:
 def create(
     release: Version, folder: Path, python: str | None = None, log: Path | None = None
 ) -> Environment:
-    """Create an environment with just `release` in `folder`, or return the one that is there.
+    """Create an environment with just `release` in `folder`, or return a sound one that is there.
 
     It gets this Python version (default: the best one for the release that this machine has).
     pip's output goes to `log` (default: next to the folder). An interrupted or failed installation
@@ -114,7 +167,7 @@ def create(
     """
     environment = Environment(folder)
     finished = folder / "installed"
-    if finished.exists():
+    if finished.exists() and environment.has(release):
         return environment
     python = python or interpreters.best_version(release)
     interpreter = interpreters.first(python)
@@ -122,12 +175,26 @@ def create(
         pythons = variants.pythons(release)
         raise UserError(
             f"oTree {release} needs Python {' or '.join(pythons)}, which this machine does not "
-            f"have: install it (for example with `uv python install {pythons[0]}`) or name another "
-            "release"
+            f"have: {interpreters.how_to_install(pythons)}, or name another release"
         )
     shutil.rmtree(folder, ignore_errors=True)
     wanted = folder / "requirements.txt"
     write_atomically(wanted, requirements(release, python))
+    log = log or folder.with_name(f"{folder.name}.log")
+    try:
+        _install(environment, release, python, interpreter, log)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    finished.touch()
+    return environment
+
+
+def _install(
+    environment: Environment, release: Version, python: str, interpreter: Path, log: Path
+) -> None:
+    """Create the environment in its folder, which has only its requirements.txt, and install."""
+    folder, wanted = environment.folder, environment.folder / "requirements.txt"
     steps = {
         f"Creating an environment with Python {python}": [
             *(str(interpreter), "-m", "venv", str(folder))
@@ -136,22 +203,12 @@ def create(
             *(str(environment.python), "-m", "pip", "install", "--requirement", str(wanted))
         ],
     }
-    log = log or folder.with_name(f"{folder.name}.log")
     with log.open("wb") as output:
         for title, command in steps.items():
             with console.step(title):
-                ended = subprocess.run(
-                    command,
-                    env=environment.variables(),
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    check=False,
-                )
-            if ended.returncode:
-                shutil.rmtree(folder, ignore_errors=True)
+                status = processes.run(command, output=output, variables=environment.variables())
+            if status:
                 raise UserError(_why_not_installed(release, log))
-    finished.touch()
-    return environment
 
 
 def _why_not_installed(release: Version, log: Path) -> str:

@@ -1,7 +1,9 @@
 """Export a variant: with the shared templates and its release check, one oTree project folder."""
 
 import shutil
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -62,16 +64,60 @@ def of(release: Version) -> Export:
 
 
 def write(chosen: Export, folder: Path) -> None:
-    """Write the project into `folder`, which must be empty or not exist yet.
+    """Write the project into `folder`, which must be empty or not exist yet: all of it, or nothing.
 
     A variant's own template replaces the shared one of the same name.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} is not empty: name a new folder, or empty this one first")
+    with _whole_or_not_at_all(folder) as unfinished:
+        _write(chosen, unfinished)
+
+
+@contextmanager
+def _whole_or_not_at_all(folder: Path) -> Iterator[Path]:
+    """Yield a new folder; what it holds after the block becomes what `folder` holds.
+
+    It is on the same disk, so that nothing is copied in the end: beside `folder`, or inside if that
+    exists. If the block fails, nothing stays, nor the folders above that did not exist before.
+    """
+    existed = folder.is_dir()
+    missing = [above for above in (folder, *folder.parents) if not above.exists()]
+    place = folder if existed else folder.parent
     try:
-        (folder / TEMPLATES).mkdir(parents=True)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be created: {error.strerror}") from error
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{folder} cannot be created: {error.strerror}") from error
+        with tempfile.TemporaryDirectory(dir=place, prefix=".unfinished-") as name:
+            unfinished = Path(name, "project")
+            unfinished.mkdir()
+            yield unfinished
+            if existed:
+                _move_up(unfinished, folder)
+            else:
+                unfinished.rename(folder)
+    except BaseException:
+        for above in missing:  # the innermost first; one that something else is in stays
+            with suppress(OSError):
+                above.rmdir()
+        raise
+
+
+def _move_up(unfinished: Path, folder: Path) -> None:
+    """Move the entries of one folder into another one; if one can't be moved, none stays there."""
+    moved: list[Path] = []
+    try:
+        for entry in sorted(unfinished.iterdir()):
+            moved.append(entry.rename(folder / entry.name))
+    except BaseException:
+        for entry in moved:
+            entry.rename(unfinished / entry.name)
+        raise
+
+
+def _write(chosen: Export, folder: Path) -> None:
+    """Write the project into an empty folder."""
     shutil.copytree(SHARED_TEMPLATES, folder / TEMPLATES, dirs_exist_ok=True)
     shutil.copytree(
         chosen.variant.folder,
@@ -79,13 +125,18 @@ def write(chosen: Export, folder: Path) -> None:
         ignore=shutil.ignore_patterns(*NOT_EXPORTED),
         dirs_exist_ok=True,
     )
-    (folder / RELEASE_CHECK).write_text(release_check(chosen.variant), encoding="utf-8")
+    _write_lines(folder / RELEASE_CHECK, release_check(chosen.variant).splitlines())
     # oTree 5 and 6 do not start without _static; the earlier ones warn without either.
     (folder / "_static").mkdir()
     (folder / "_templates").mkdir()
-    (folder / "requirements.txt").write_text("\n".join(_requirements(chosen)) + "\n")
+    _write_lines(folder / "requirements.txt", _requirements(chosen))
     if upper_bounds := _upper_bounds(chosen):
-        (folder / "constraints.txt").write_text("\n".join(upper_bounds) + "\n")
+        _write_lines(folder / "constraints.txt", upper_bounds)
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> None:
+    """Write a file with the same bytes on every system."""
+    path.write_bytes("".join(f"{line}\n" for line in lines).encode())
 
 
 def release_check(variant: Variant, listed: Sequence[Variant] | None = None) -> str:

@@ -2,43 +2,152 @@
 
 import functools
 import os
+import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from packaging.version import Version
 
 from channelsmin.matrix import variants
 
+ASK = "import sys, venv; print('%d.%d' % sys.version_info[:2])"
+
+ASK_WHERE = "import sys; print(sys.executable)"
+
+SECONDS = 60
+"""Seconds that an interpreter may take to answer; a slow disk and a virus scanner take some."""
+
+HOMEBREW = tuple(map(Path, ("/opt/homebrew", "/usr/local", "/home/linuxbrew/.linuxbrew")))
+"""Where Homebrew installs: on Apple processors, on Intel's, on Linux."""
+
+OLDEST_OF_UV = Version("3.8")
+"""The oldest Python that a current uv installs (0.13, on every system)."""
+
 
 def interpreters(version: str) -> Iterator[Path]:
     """Yield the interpreters of this machine for a Python version such as `3.7`.
 
-    Searches PATH, pyenv's versions folder and the folder of uv's interpreters. A shim of pyenv
-    does not start unless a version is selected; it is skipped, as is everything that does not
-    start.
+    Searches PATH, pyenv's versions folder, the folder of uv's interpreters, Homebrew's and conda's;
+    on Windows also where python.org's installer, the `py` launcher and pyenv-win have theirs. A
+    shim of pyenv does not start unless a version is selected; it is skipped, as is everything that
+    does not start.
     """
-    candidates = [shutil.which(f"python{version}")]
+    seen = set[Path]()
+    for candidate in _candidates(version):
+        if candidate not in seen and _says([str(candidate), "-c", ASK]) == version:
+            yield candidate
+        seen.add(candidate)
+
+
+def _candidates(version: str) -> Iterator[Path]:
+    if sys.platform == "win32":
+        yield from _on_windows(version)
+        return
+    if found := shutil.which(f"python{version}"):
+        yield Path(found)
     for folder in _folders_of_versions():
-        found = sorted(folder.glob(f"*{version}.*/bin/python{version}"), reverse=True)
-        candidates.extend(str(path) for path in found)
-    for candidate in filter(None, candidates):
-        code = "import sys, venv; print('%d.%d' % sys.version_info[:2])"
-        answer = subprocess.run(
-            [candidate, "-c", code], capture_output=True, text=True, check=False
-        )
-        if answer.stdout.strip() == version:
-            yield Path(candidate)
+        yield from sorted(folder.glob(f"*{version}.*/bin/python{version}"), reverse=True)
+    for prefix in HOMEBREW:
+        yield from prefix.glob(f"opt/python@{version}/bin/python{version}")
+    for conda in _folders_of_conda():
+        yield from (path for path in _in_conda(conda, f"bin/python{version}") if path.exists())
+
+
+def _on_windows(version: str) -> Iterator[Path]:
+    """Yield what may be an interpreter of this version; the running one comes first.
+
+    An environment's python.exe starts another one: `sys._base_executable` is the real one.
+    """
+    yield Path(getattr(sys, "_base_executable", sys.executable))
+    launcher = shutil.which("py")
+    if launcher and (told := _says([launcher, f"-{version}", "-c", ASK_WHERE])):
+        yield Path(told)
+    nodot = version.replace(".", "")
+    for name, below in {
+        "LOCALAPPDATA": "Programs/Python",
+        "PROGRAMFILES": "",
+        "SYSTEMDRIVE": "/",
+    }.items():
+        if place := os.environ.get(name):
+            yield from Path(place, below).glob(f"Python{nodot}*/python.exe")
+    for folder in _folders_of_versions():
+        yield from sorted(folder.glob(f"*{version}.*/python.exe"), reverse=True)
+    for conda in _folders_of_conda():
+        yield from _in_conda(conda, "python.exe")
+
+
+def _says(command: Sequence[str]) -> str:
+    """Return what an interpreter prints; "" if it does not start.
+
+    In UTF-8: its path may have letters that the system's code page does not have.
+    """
+    with suppress(OSError, ValueError, subprocess.TimeoutExpired):
+        return subprocess.run(
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+            stdin=subprocess.DEVNULL,
+            timeout=SECONDS,
+            check=False,
+        ).stdout.strip()
+    return ""
 
 
 def _folders_of_versions() -> Iterator[Path]:
     # The interpreter that runs this may itself be one of pyenv's or uv's: then the others
     # are next to it, even if HOME is another user's or empty.
     yield Path(sys.base_prefix).resolve().parent
-    yield Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions"
-    yield Path(os.environ.get("UV_PYTHON_INSTALL_DIR", "~/.local/share/uv/python")).expanduser()
+    pyenv, uv = "~/.pyenv", "~/.local/share/uv/python"
+    if sys.platform == "win32":
+        pyenv, uv = "~/.pyenv/pyenv-win", f"{os.environ.get('APPDATA', '~')}/uv/python"
+    yield _expanded(os.environ.get("PYENV_ROOT", pyenv)) / "versions"
+    yield _expanded(os.environ.get("UV_PYTHON_INSTALL_DIR", uv))
+
+
+def _expanded(path: str) -> Path:
+    """Return a path without its `~`; as it is where nobody knows the home folder."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises then
+
+
+def _folders_of_conda() -> Iterator[Path]:
+    for name in ("miniconda3", "anaconda3", "miniforge3", "mambaforge"):
+        yield _expanded(f"~/{name}")
+        if sys.platform == "win32" and (everybodys := os.environ.get("PROGRAMDATA")):
+            yield Path(everybodys, name)
+
+
+def _in_conda(folder: Path, python: str) -> Iterator[Path]:
+    """Yield the interpreters of a conda installation: its own, then those of its environments."""
+    yield from folder.glob(python)
+    yield from sorted(folder.glob(f"envs/*/{python}"))
+
+
+def how_to_install(pythons: Sequence[str]) -> str:
+    """Return how to get one of these Pythons on this machine, the preferred one first.
+
+    uv installs 3.8 and later. Apple has made no older Python for its own processors, and pyenv
+    compiles none there (its documentation); python.org's 3.7 and 3.6 for Intel run under Rosetta.
+    """
+    by_uv = [python for python in pythons if Version(python) >= OLDEST_OF_UV]
+    if by_uv:
+        return f"`uv python install {by_uv[0]}` installs it"
+    python = pythons[0]
+    if sys.platform == "win32":
+        return f"install Python {python} from https://www.python.org/downloads/windows/"
+    if sys.platform == "darwin" and platform.machine() == "arm64":
+        return (
+            f"there is no Python {python} for Apple processors: with Rosetta, python.org's Python "
+            f"{python} for Intel runs (https://www.python.org/downloads/macos/)"
+        )
+    if sys.platform == "darwin":
+        return f"install Python {python} from https://www.python.org/downloads/macos/"
+    return f"`pyenv install {python}` installs it"
 
 
 @functools.cache

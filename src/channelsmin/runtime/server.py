@@ -3,19 +3,21 @@
 The only place that starts oTree.
 """
 
-import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 from channelsmin.errors import ServerDidNotStart
 from channelsmin.paths import last_lines
-from channelsmin.runtime import processes
+from channelsmin.runtime import processes, signals
 from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.processes import Process
+
+DIRECTLY = build_opener(ProxyHandler({}))
+"""Opens addresses of this machine without the proxy that the environment or the system names."""
 
 START_SECONDS = 60
 """Seconds in which a server has to answer; the slowest one seen took 6."""
@@ -34,20 +36,15 @@ def run_otree(
     is raised.
     """
     # Into a file: a pipe would stay open for as long as a child that is left behind lives.
+    command = [str(environment.otree), *arguments]
     with tempfile.TemporaryFile() as output:
-        process = processes.start(
-            [str(environment.otree), *arguments],
-            output=output,
-            cwd=project,
-            variables={**environment.variables(), **(extra or {})},
+        variables = {**environment.variables(), **(extra or {})}
+        status = processes.run(
+            command, output=output, cwd=project, variables=variables, seconds=timeout
         )
-        try:
-            status = process.wait(timeout)
-        finally:
-            processes.signal_group(process.pid, signal.SIGKILL)
         output.seek(0)
         printed = output.read().decode(errors="replace")
-    return subprocess.CompletedProcess(process.args, status, printed)
+    return subprocess.CompletedProcess(command, status, printed)
 
 
 class Server:
@@ -102,23 +99,27 @@ class Server:
         """Start it and wait until it answers.
 
         Raises ServerDidNotStart, with the last line that it printed, if it ends or stays silent.
+        Whatever else is raised meanwhile, such as KeyboardInterrupt, the server does not stay.
         """
-        with self.log.open("ab") as log:
-            self._process = processes.start(
-                [str(self.environment.otree), self.command, f"127.0.0.1:{self.port}"],
-                output=log,
-                cwd=self.project,
-                variables={**self.environment.variables(), **self.extra},
-            )
-        if not processes.wait_until(self._answers, self._process, START_SECONDS):
+        try:
+            with self.log.open("ab") as log, signals.postponed():
+                self._process = processes.start(
+                    [str(self.environment.otree), self.command, f"127.0.0.1:{self.port}"],
+                    output=log,
+                    cwd=self.project,
+                    variables={**self.environment.variables(), **self.extra},
+                )
+            if not processes.wait_until(self._answers, self._started(), START_SECONDS):
+                raise ServerDidNotStart(
+                    f"the server did not start; its last output: {self.last_output()}"
+                )
+        except BaseException:
             self.kill()
-            raise ServerDidNotStart(
-                f"the server did not start; its last output: {self.last_output()}"
-            )
+            raise
 
     def _answers(self) -> bool:
         try:
-            with urlopen(f"{self.url}/demo/", timeout=5) as answer:
+            with DIRECTLY.open(f"{self.url}/demo/", timeout=5) as answer:
                 return bool(answer.status == 200)
         except HTTPError as error:
             error.close()
@@ -136,7 +137,7 @@ class Server:
 
     def wait(self) -> int:
         """Wait until it ends by itself; return its exit status."""
-        return self._started().wait()
+        return processes.wait(self._started())
 
     def stop(self) -> None:
         """Stop it as Ctrl-C does, and kill what does not end in time."""

@@ -2,7 +2,6 @@
 
 import ast
 import itertools
-import shutil
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -452,17 +451,17 @@ def test_what_python_keeps_beside_the_app_does_not_count(tmp_path: Path) -> None
 def test_settings_that_cannot_be_replaced_leave_nothing_half_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(source: Path, target: Path) -> None:
+    def full(source: Path, target: Path) -> Path:
         raise OSError(28, "No space left on device")
 
     for is_there_before in (False, True):
         with monkeypatch.context() as broken:
-            broken.setattr(shutil, "move", full)
+            broken.setattr(Path, "replace", full)
             with pytest.raises(UserError, match="No space left on device"):
                 added(tmp_path)
         assert (tmp_path / "settings.py").read_text() == PLAIN
         assert (tmp_path / "channelsmin").exists() == is_there_before
-        assert not (tmp_path / "settings.py.before-channelsmin").exists()
+        assert (tmp_path / "settings.py.before-channelsmin").exists() == is_there_before
         added(tmp_path)
 
 

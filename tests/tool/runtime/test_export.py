@@ -1,5 +1,6 @@
 """`channelsmin export`: what it writes, and what it refuses."""
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -105,3 +106,58 @@ def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:
         export.write(export.named("2.2.4"), tmp_path / "file")
     with pytest.raises(UserError, match="cannot be created"):
         export.write(export.named("2.2.4"), tmp_path / "file" / "project")
+
+
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the last file of an export fail to be written."""
+
+    def fail(chosen: object) -> list[str]:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(export, "_requirements", fail)
+
+
+def test_a_failed_export_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full_disk(monkeypatch)
+    with pytest.raises(OSError, match="No space"):
+        export.write(export.named("2.2.4"), tmp_path / "above" / "project")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_export_leaves_an_empty_folder_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full_disk(monkeypatch)
+    with pytest.raises(OSError, match="No space"):
+        export.write(export.named("2.2.4"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_into_an_empty_folder_is_the_same_as_into_a_new_one(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "new"):
+        export.write(export.named("2.2.4"), tmp_path / name)
+    written = [
+        {path.relative_to(tmp_path / name) for path in (tmp_path / name).rglob("*")}
+        for name in ("empty", "new")
+    ]
+    assert written[0] == written[1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "new"]
+
+
+def test_an_export_that_is_interrupted_while_it_moves_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename, moved = Path.rename, list[Path]()
+
+    def interrupted(path: Path, target: Path) -> Path:
+        if target.parent == tmp_path and len(moved) == 2:
+            moved.clear()
+            raise KeyboardInterrupt
+        moved.append(path)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        export.write(export.named("2.2.4"), tmp_path)
+    assert list(tmp_path.iterdir()) == []

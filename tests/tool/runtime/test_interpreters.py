@@ -1,7 +1,10 @@
 """The places in which interpreters are searched for."""
 
 import os
+import platform
+import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -40,3 +43,79 @@ def test_what_uv_has_installed_is_found(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_a_python_that_nobody_has_is_not_found() -> None:
     assert list(interpreters.interpreters("3.99")) == []
+
+
+WINDOWS = {
+    "of python.org, for one user": ("LOCALAPPDATA", "Programs/Python/Python37/python.exe"),
+    "of python.org, for all": ("PROGRAMFILES", "Python37/python.exe"),
+    "of uv": ("APPDATA", "uv/python/cpython-3.7.9-windows-x86_64-none/python.exe"),
+    "of pyenv-win": ("PYENV_ROOT", "versions/3.7.9/python.exe"),
+    "of conda": ("PROGRAMDATA", "miniconda3/python.exe"),
+    "of a conda environment": ("PROGRAMDATA", "anaconda3/envs/old/python.exe"),
+}
+
+
+@pytest.mark.parametrize("whose", WINDOWS)
+def test_on_windows_the_usual_places_are_searched(
+    whose: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    name, path = WINDOWS[whose]
+    python = tmp_path / path
+    python.parent.mkdir(parents=True)
+    python.touch()
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(interpreters, "_says", lambda command: "3.7" * (command[0] == str(python)))
+    monkeypatch.setenv(name, str(tmp_path))
+    assert list(interpreters.interpreters("3.7")) == [python]
+
+
+def test_on_windows_the_launcher_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    python = tmp_path / "Übung" / "python.exe"
+
+    def says(command: Sequence[str]) -> str:
+        if command[:2] == ["py", "-3.7"]:
+            return str(python)
+        return "3.7" if command[0] == str(python) else ""
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(shutil, "which", lambda name: name if name == "py" else None)
+    monkeypatch.setattr(interpreters, "_says", says)
+    assert list(interpreters.interpreters("3.7")) == [python]
+
+
+def test_on_windows_an_environments_python_is_not_taken_for_the_real_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(sys, "_base_executable", "base.exe", raising=False)
+    monkeypatch.setattr(interpreters, "_says", lambda command: HERE)
+    assert next(interpreters.interpreters(HERE)) == Path("base.exe")
+
+
+def test_an_interpreter_in_a_folder_of_other_letters_is_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real = linked(tmp_path / f"cpython-{HERE}.99-漢字" / "bin", f"python{HERE}")
+    monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path))
+    monkeypatch.setenv("LC_ALL", "C")
+    assert real in list(interpreters.interpreters(HERE))
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "pythons", "advice"),
+    [
+        ("linux", "x86_64", ["3.12"], "uv python install 3.12"),
+        ("linux", "x86_64", ["3.7", "3.8"], "uv python install 3.8"),
+        ("linux", "x86_64", ["3.7", "3.6"], "pyenv install 3.7"),
+        ("darwin", "arm64", ["3.7"], "no Python 3.7 for Apple processors: with Rosetta"),
+        ("darwin", "arm64", ["3.8"], "uv python install 3.8"),
+        ("darwin", "x86_64", ["3.7"], "python.org/downloads/macos"),
+        ("win32", "AMD64", ["3.7"], "python.org/downloads/windows"),
+    ],
+)
+def test_how_to_install_a_python_depends_on_the_machine(
+    system: str, machine: str, pythons: list[str], advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    assert advice in interpreters.how_to_install(pythons)

@@ -19,7 +19,7 @@ from subprocess import SubprocessError
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import HTTPCookieProcessor, OpenerDirector, build_opener
+from urllib.request import HTTPCookieProcessor, OpenerDirector, ProxyHandler, build_opener
 
 from packaging.version import InvalidVersion
 from websockets.exceptions import ConnectionClosed, WebSocketException
@@ -37,7 +37,7 @@ from channelsmin.project.doctor.template_source import Template
 from channelsmin.runtime import environment
 from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.processes import free_port
-from channelsmin.runtime.server import Server, run_otree
+from channelsmin.runtime.server import DIRECTLY, Server, run_otree
 
 NOT_COPIED = (
     *(".git", ".venv", "venv", "node_modules", "__pycache__", "__temp_*", "*.sqlite3*"),
@@ -127,7 +127,7 @@ def _has(place: Environment, read: Project) -> bool:
 def examine(read: Project, place: Environment) -> list[Finding]:
     """Return at which step the sockets of each real-time app stop, if they do."""
     findings: list[Finding] = []
-    with tempfile.TemporaryDirectory(prefix="channelsmin-") as name:
+    with tempfile.TemporaryDirectory(prefix="channelsmin-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         _copy(read, folder / "project")
         log = folder / "server.log"
@@ -224,7 +224,7 @@ def _session(app: App, server: Server, size: int) -> list[str]:
     code = re.search(r"session with code (\w+)", made.stdout)
     if not code:
         raise Stopped("make a session", _error(made.stdout) or "otree create_session made none")
-    page, _ = _get(build_opener(), f"{server.url}/SessionStartLinks/{code[1]}")
+    page, _ = _get(DIRECTLY, f"{server.url}/SessionStartLinks/{code[1]}")
     links = list(dict.fromkeys(re.findall(r"/InitializeParticipant/\w+", page)))
     if not links:
         raise Stopped("make a session", "its page of start links holds none; is there a password?")
@@ -232,7 +232,7 @@ def _session(app: App, server: Server, size: int) -> list[str]:
 
 
 def _opened(server: Server, link: str) -> Member:
-    browser = build_opener(HTTPCookieProcessor(CookieJar()))
+    browser = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()))
     page, url = _get(browser, server.url + link)
     if live := LIVE_SOCKET.search(page):
         return Member(browser, url, unescape(live[1]), OURS in page)
@@ -330,7 +330,7 @@ def _error(printed: str) -> str:
 
 
 def _finding(app: str, stopped: Stopped, log: Path) -> Finding:
-    error = _error(log.read_text(errors="replace"))
+    error = _error(log.read_text(encoding="utf-8", errors="replace"))
     said = f"; the server says: {error}" if error and error not in stopped.said else ""
     return Finding(
         f"it does not {stopped.step}",

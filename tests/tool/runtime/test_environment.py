@@ -1,0 +1,146 @@
+"""Cached environments: damaged ones are made again, and two commands do not disturb each other."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from channelsmin.errors import UserError
+from channelsmin.matrix import releases
+from channelsmin.runtime import environment, interpreters, locking
+from channelsmin.runtime.environment import Environment
+
+RELEASE = releases.find("6.0.15")
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="its scripts are shell scripts")
+
+
+def script(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def stand_in(folder: Path) -> Environment:
+    """An environment whose programs are shell scripts."""
+    made = Environment(folder)
+    script(made.python, f"#!/bin/sh\necho {RELEASE}\n")
+    script(made.otree, "#!/bin/sh\n")
+    (folder / "installed").touch()
+    return made
+
+
+def test_a_sound_environment_is_used_as_it_is(tmp_path: Path) -> None:
+    made = stand_in(tmp_path / "environment")
+    assert environment.create(RELEASE, made.folder) == made
+    assert made.otree.exists()
+
+
+def folder_instead(made: Environment) -> None:
+    made.otree.unlink()
+    made.otree.mkdir()
+
+
+DAMAGE: dict[str, Callable[[Environment], object]] = {
+    "no otree": lambda made: made.otree.unlink(),
+    "not executable": lambda made: made.otree.chmod(0o644),
+    "an empty file": lambda made: made.otree.write_text(""),
+    "a bad first line": lambda made: made.otree.write_text("#!/nowhere/python\n"),
+    "no interpreter": lambda made: made.python.unlink(),
+    "another release": lambda made: script(made.python, "#!/bin/sh\necho 6.0.14\n"),
+    "a broken oTree": lambda made: script(made.python, "#!/bin/sh\nexit 1\n"),
+    "otree is a folder": folder_instead,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_environment_is_made_again(
+    damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = stand_in(tmp_path / "environment")
+    DAMAGE[damage](made)
+    again: list[Environment] = []
+    monkeypatch.setattr(environment, "_install", lambda made, *rest: again.append(made))
+    monkeypatch.setattr(interpreters, "first", lambda version: Path(sys.executable))
+    environment.create(RELEASE, made.folder)
+    assert again == [made]
+
+
+def test_an_interrupted_installation_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(environment, "_install", interrupted)
+    monkeypatch.setattr(interpreters, "first", lambda version: Path(sys.executable))
+    with pytest.raises(KeyboardInterrupt):
+        environment.create(RELEASE, tmp_path / "environment")
+    assert not (tmp_path / "environment").exists()
+
+
+def test_what_is_known_not_to_be_installable_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(UserError, match=r"oTree 2\.0\.19 is not installable"):
+        environment.cached(releases.find("2.0.19"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("home", ["file", "nowhere"])
+def test_a_home_that_is_no_folder_is_named(
+    home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HOME", str(tmp_path / home))
+    with pytest.raises(UserError, match=r"the home folder .* does not exist: set"):
+        environment.cache()
+
+
+def test_pip_is_not_told_to_install_for_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PIP_USER", "PIP_TARGET", "PIP_PREFIX"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://example.org/simple")
+    variables = Environment(Path("environment")).variables()
+    assert variables["PIP_USER"] == "0"
+    assert "PIP_TARGET" not in variables
+    assert "PIP_PREFIX" not in variables
+    assert variables["PIP_INDEX_URL"] == "https://example.org/simple"
+
+
+def test_two_commands_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    lock, log = tmp_path / "lock", list[str]()
+
+    def hold(name: str, first: threading.Event) -> None:
+        with locking.exclusive(lock, "in this test"):
+            log.append(f"{name} begins")
+            first.set()
+            time.sleep(0.3)
+            log.append(f"{name} ends")
+
+    begun = threading.Event()
+    one = threading.Thread(target=hold, args=("one", begun))
+    one.start()
+    assert begun.wait(10)
+    hold("two", threading.Event())
+    one.join()
+    assert log == ["one begins", "one ends", "two begins", "two ends"]
+
+
+def test_the_lock_of_a_killed_command_is_free(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    code = (
+        "import os, pathlib, sys; from channelsmin.runtime import locking\n"
+        "with locking.exclusive(pathlib.Path(sys.argv[1]), ''): os.kill(os.getpid(), 9)"
+    )
+    source = str(Path(environment.__file__).parents[2])
+    variables = {**os.environ, "PYTHONPATH": source}
+    subprocess.run([sys.executable, "-c", code, str(lock)], env=variables, check=False)
+    with locking.exclusive(lock, "in this test"):
+        pass

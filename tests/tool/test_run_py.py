@@ -1,0 +1,147 @@
+"""run.py: what it installs for which command, and when it does so again."""
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from channelsmin import cli, maintainer_cli
+from channelsmin.paths import ROOT
+
+sys.path.insert(0, str(ROOT))
+import run as run_py
+
+RunPy = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def test_the_commands_that_need_no_extras_are_those_for_projects() -> None:
+    assert set(cli.cli.commands) - set(maintainer_cli.COMMANDS) == run_py.FOR_PROJECTS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "extras"),
+    [
+        ([], ""),
+        (["--help"], ""),
+        (["pick", "--project", "test"], ""),
+        (["-h", "demo"], ""),
+        (["test"], run_py.EXTRAS),
+        (["no-such-command"], run_py.EXTRAS),
+    ],
+)
+def test_a_command_gets_the_extras_that_it_needs(arguments: list[str], extras: str) -> None:
+    assert run_py.extras_for(arguments) == extras
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone in which nothing is installed, and a pip that only notes what it is told."""
+    folder = tmp_path / "clone"
+    folder.mkdir()
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    move_to(folder, monkeypatch)
+    return folder
+
+
+def move_to(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_py, "ROOT", folder)
+    monkeypatch.setattr(run_py, "VENV", folder / ".venv")
+    monkeypatch.setattr(run_py, "PYTHON", folder / ".venv" / "python")
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was made, and what pip was told to install."""
+    done: list[str] = []
+
+    def create(folder: Path, clear: bool, with_pip: bool) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        run_py.PYTHON.touch()
+        done.append("venv")
+
+    def run(
+        command: Sequence[str], check: bool, env: dict[str, str]
+    ) -> "subprocess.CompletedProcess[str]":
+        assert env["PIP_USER"] == "0"
+        done.append(command[-1].replace(str(run_py.ROOT), "."))
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(venv, "create", create)
+    monkeypatch.setattr(subprocess, "run", run)
+    return done
+
+
+def test_what_is_installed_is_not_installed_again(clone: Path, told: list[str]) -> None:
+    run_py.set_up("")
+    run_py.set_up("")
+    assert told == ["venv", "."]
+
+
+def test_extras_are_added_to_what_is_there_and_contain_the_rest(
+    clone: Path, told: list[str]
+) -> None:
+    run_py.set_up("")
+    run_py.set_up(run_py.EXTRAS)
+    run_py.set_up("")
+    assert told == ["venv", ".", f".[{run_py.EXTRAS}]"]
+
+
+def test_a_changed_pyproject_is_installed(clone: Path, told: list[str]) -> None:
+    run_py.set_up(run_py.EXTRAS)
+    with (clone / "pyproject.toml").open("a") as file:
+        file.write("\n")
+    run_py.set_up("")
+    assert told == ["venv", f".[{run_py.EXTRAS}]", "venv", "."]
+
+
+def test_a_moved_clone_is_set_up_again(
+    clone: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_py.set_up("")
+    move_to(clone.rename(clone.with_name("moved")), monkeypatch)
+    run_py.set_up("")
+    assert told == ["venv", ".", "venv", "."]
+
+
+def test_an_environment_without_its_interpreter_is_made_again(clone: Path, told: list[str]) -> None:
+    run_py.set_up("")
+    run_py.PYTHON.unlink()
+    run_py.set_up("")
+    assert told == ["venv", ".", "venv", "."]
+
+
+def test_a_file_in_the_environments_place_is_named(
+    clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (clone / ".venv").touch()
+    with pytest.raises(SystemExit, match=r"\.venv could not be made"):
+        run_py.set_up("")
+
+
+def test_an_older_python_is_refused_in_one_line() -> None:
+    code = (
+        "import runpy, sys; sys.version_info = (3, 9, 6); sys.version = '3.9.6 (x)'\n"
+        f"runpy.run_path({str(ROOT / 'run.py')!r})"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("run.py: needs Python 3.10 or newer; this is 3.9.6: install")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_program_is_waited_for_and_its_status_returned() -> None:
+    code = "import sys, time; time.sleep(1.2); sys.exit(len(sys.argv[1]))"
+    assert run_py.run_and_wait([sys.executable, "-c", code, "with spaces"]) == 11
+
+
+def test_the_interpreter_is_where_this_system_has_it() -> None:
+    expected = "Scripts/python.exe" if os.name == "nt" else "bin/python"
+    assert run_py.PYTHON.as_posix().endswith(f".venv/{expected}")
