@@ -1,4 +1,4 @@
-"""S. Trust: what a client can say, and what comes of it."""
+"""S. Trust: what a client can send, and its effect."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from websockets.typing import Origin
 
 from channelsmin.runtime.server import Server
 from harness.fixtures import Connect, OpenGroup
-from harness.instrumented import Laboratory
+from harness.instrumented import Instrumented
 from harness.members import Member, Session, Visitor
 from harness.protocol import ask, click
 
@@ -42,27 +42,27 @@ GARBAGE: list[str | bytes] = [
 ]
 
 ODDLY_WRAPPED: list[str | bytes] = [click().ljust(2000), click().encode()]
-"""The valid click, but over 1 KiB long, and in binary."""
+"""The valid click, but longer than 1 KiB, and as binary."""
 
 
 def test_s1_nothing_that_a_client_sends_names_another_group(
-    researcher: Page, server: Server, open_group: OpenGroup, connect: Connect
+    admin: Page, server: Server, open_group: OpenGroup, connect: Connect
 ) -> None:
-    """Cross what two groups' pages say and connect to, part by part, under one's own code."""
-    session = Session(researcher, server.url, "channelsmin_groups")
+    """Under its own code, a client sends and connects to all that two groups' pages differ in."""
+    session = Session(admin, server.url, "channelsmin_groups")
     ours = open_group(session, 2, 3)
     theirs = open_group(session, 4, 5)
     guide, victim = ours[0], theirs[0]
-    # No browser takes the attacker on, so that every attempt is made from the page itself.
+    # The attacker has no browser, so that every attempt is made while they are on MyPage.
     attacker = Visitor(session, 1).visit()
     messages = [click(), *(json.dumps(m) for m in crossed_messages(guide, victim))]
     for url in crossed_urls(guide.socket_url_of(attacker.code), victim.socket_url, victim.code):
         socket = connect(url)
-        socket.say(*messages, ask())
-        socket.heard_by_now()
+        socket.send(*messages, ask())
+        socket.received_by_now()
     for member in ours:
         member.expect_results(moved_by=1)
-    # Had anything of that reached the other group, Results would not name member 2.
+    # If any of this had reached the other group, Results would not name member 2.
     for member in theirs:
         member.expect_my_page()
     theirs[1].click_done()
@@ -71,7 +71,7 @@ def test_s1_nothing_that_a_client_sends_names_another_group(
 
 
 def crossed_urls(ours: str, theirs: str, secret: str) -> list[str]:
-    """Return our address, and it again with each part that is theirs and no secret."""
+    """Return our address, and copies of it with each part of theirs that is not secret."""
     our, their = urlsplit(ours), urlsplit(theirs)
     urls = [ours]
     for place, (mine, other) in enumerate(
@@ -91,7 +91,7 @@ def crossed_urls(ours: str, theirs: str, secret: str) -> list[str]:
 
 
 def crossed_messages(guide: Member, victim: Member) -> list[dict[str, object]]:
-    """Return clicks that try to name the victim's group, in every way that offers itself."""
+    """Return clicks that try to name the victim's group, in every plausible way."""
     plain: dict[str, object] = json.loads(click())
     theirs: dict[str, object] = json.loads(victim.sent[0])
     ours: dict[str, object] = json.loads(guide.sent[0])
@@ -111,33 +111,33 @@ def test_s2_a_code_that_is_nobodys_gets_nothing_and_does_nothing(
     group = open_group(session, 1, 2)
     strangers = [connect(group[0].socket_url_of(code)) for code in NOBODYS_CODES]
     for stranger in strangers:
-        stranger.say(ask(), click())
-        stranger.heard_by_now()
+        stranger.send(ask(), click())
+        stranger.received_by_now()
     group[1].click_done()
     for member in group:
         member.expect_results(moved_by=2)
-    assert [stranger.heard_by_now() for stranger in strangers] == [[]] * len(strangers)
+    assert [stranger.received_by_now() for stranger in strangers] == [[]] * len(strangers)
 
 
 def test_s2_a_code_that_is_elsewhere_gets_nothing_and_does_nothing(
-    researcher: Page,
+    admin: Page,
     server: Server,
     session: Session,
     open_group: OpenGroup,
     connect: Connect,
 ) -> None:
-    """Somebody of another session, and the member of this group who has not come yet."""
+    """A participant of another session, and the member of this group who has not come yet."""
     group = open_group(session, 1, 2)
-    foreign = Session(researcher, server.url, "channelsmin").codes[0]
+    foreign = Session(admin, server.url, "channelsmin").codes[0]
     strangers = [connect(group[0].socket_url_of(code)) for code in (foreign, session.codes[2])]
     for stranger in strangers:
-        stranger.say(ask(), click())
-        stranger.heard_by_now()
+        stranger.send(ask(), click())
+        stranger.received_by_now()
     group[1].click_done()
     for member in group:
         member.expect_results(moved_by=2)
     for stranger in strangers:
-        assert stranger.heard_by_now() == []
+        assert stranger.received_by_now() == []
 
 
 def test_s2_a_code_that_is_nobodys_leaves_no_traceback(
@@ -147,8 +147,8 @@ def test_s2_a_code_that_is_nobodys_leaves_no_traceback(
     before = len(server.log.read_text(errors="replace"))
     for code in NOBODYS_CODES:
         stranger = connect(guide.socket_url_of(code))
-        stranger.say(ask(), click())
-        stranger.heard_by_now()
+        stranger.send(ask(), click())
+        stranger.received_by_now()
     guide.click_done()
     guide.expect_results(moved_by=1)
     assert "Traceback" not in server.log.read_text(errors="replace")[before:]
@@ -169,27 +169,27 @@ def test_s3_a_valid_message_in_binary_or_over_1_kib_is_ignored_too(
 def expect_ignored(
     session: Session, open_group: OpenGroup, connect: Connect, messages: list[str | bytes]
 ) -> None:
-    """Expect that none is answered or moves anybody, and that the others are served as ever."""
+    """Expect that no message is answered or moves anybody, and that others are still served."""
     (member,) = open_group(session, 1)
     sender, other = (member.socket_url_of(Visitor(session, place).visit().code) for place in (2, 3))
     asking = connect(other)
     for message in messages:
         socket = connect(sender)
-        socket.say(message)
-        assert socket.heard_by_now() == [], message
-        asking.say(ask())
-        assert asking.hear() == {"round": "1", "moved": False}, message
+        socket.send(message)
+        assert socket.received_by_now() == [], message
+        asking.send(ask())
+        assert asking.receive() == {"round": "1", "moved": False}, message
     member.click_done()
     member.expect_results(moved_by=1)
 
 
-def test_s3_a_thousand_messages_hold_nobody_up(
+def test_s3_a_thousand_messages_delay_nobody(
     session: Session, open_group: OpenGroup, connect: Connect
 ) -> None:
     first, second = open_group(session, 1, 2)
     flooding = connect(first.socket_url_of(Visitor(session, 3).visit().code))
-    flooding.say(*(GARBAGE[number % len(GARBAGE)] for number in range(500)))
-    flooding.say(*([ask(2)] * 500))
+    flooding.send(*(GARBAGE[number % len(GARBAGE)] for number in range(500)))
+    flooding.send(*([ask(2)] * 500))
     second.click_done()
     for member in (first, second):
         member.expect_results(moved_by=2)
@@ -203,7 +203,7 @@ def test_s4_a_socket_that_a_page_of_another_origin_opens_is_refused(
     url = member.socket_url_of(Visitor(session, 2).visit().code)
     stranger = connect(url, Origin(origin))
     stranger.wait_until_refused()
-    stranger.say(click())
+    stranger.send(click())
     member.click_done()
     member.expect_results(moved_by=1)
 
@@ -213,24 +213,24 @@ def test_s4_a_socket_that_this_sites_page_opens_is_not(
 ) -> None:
     (member,) = open_group(session, 1)
     socket = connect(member.socket_url_of(Visitor(session, 2).visit().code), Origin(session.url))
-    socket.say(ask())
-    assert socket.hear() == {"round": "1", "moved": False}
+    socket.send(ask())
+    assert socket.receive() == {"round": "1", "moved": False}
 
 
 def test_s5_nothing_is_printed_and_no_code_is_logged(
-    researcher: Page, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
+    admin: Page, instrumented: Instrumented, open_group: OpenGroup, connect: Connect
 ) -> None:
-    session = Session(researcher, laboratory.server.url, "channelsmin")
+    session = Session(admin, instrumented.server.url, "channelsmin")
     first, second = open_group(session, 1, 2)
     stranger = connect(first.socket_url_of("zzzzzzzz"))
-    stranger.say(ask(), click())
+    stranger.send(ask(), click())
     url = first.socket_url_of(Visitor(session, 3).visit().code)
     for message in ("garbage", click()):
-        connect(url).say(message)
+        connect(url).send(message)
     for member in (first, second):
         member.expect_results(moved_by=3)
-    assert laboratory.printed() == ""
-    # The servers log the addresses that they are asked for, and these hold codes.
-    log = laboratory.server.log.read_text(errors="replace")
+    assert instrumented.printed() == ""
+    # The servers log the requested addresses, which contain codes.
+    log = instrumented.server.log.read_text(errors="replace")
     for code in session.codes:
         assert not re.search(rf"(?<![/=,]){code}", log)

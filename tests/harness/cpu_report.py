@@ -84,17 +84,27 @@ class Sampled:
     """A process, and its CPU seconds at the last sample."""
 
     process: psutil.Process
-    parent: int
     kind: str
+    parent: "Sampled | None" = None
     own: float = 0
     waited_for: float = 0
     """The seconds of the children that have ended and that it has waited for."""
+
+    counted: float = 0
+    """The part of these seconds that samples of the children have shown."""
+
+    kind_of_children: str = OTHER
 
     def update(self) -> None:
         """Read its times; raises NoSuchProcess once it has ended."""
         times = self.process.cpu_times()
         self.own = times.user + times.system
         self.waited_for = times.children_user + times.children_system
+
+    def add_to(self, seconds: defaultdict[str, float]) -> None:
+        """Add its own seconds, and those of its children that no sample has shown."""
+        seconds[self.kind] += self.own
+        seconds[self.kind_of_children] += max(0, self.waited_for - self.counted)
 
 
 class Sampler:
@@ -103,9 +113,8 @@ class Sampler:
     def __init__(self, environment: Path) -> None:
         """Begin with this process."""
         self._environment = environment
-        self._root = Sampled(psutil.Process(), 0, PYTEST)
-        self._root.update()
-        self._alive = {self._root.process.pid: self._root}
+        self._root = Sampled(psutil.Process(), PYTEST)
+        self._running = {self._root.process.pid: self._root}
         self._ended: defaultdict[str, float] = defaultdict(float)
         self._spent = 0.0
         self._lock = threading.Lock()
@@ -117,8 +126,8 @@ class Sampler:
             self._find_children()
             self._update_all()
             seconds = self._ended.copy()
-            for one in self._alive.values():
-                seconds[one.kind] += one.own
+            for sampled in self._running.values():
+                sampled.add_to(seconds)
             self._spent += time.thread_time() - start
             seconds[PYTEST] -= self._spent
             seconds[REPORT] = self._spent
@@ -126,41 +135,30 @@ class Sampler:
 
     def _find_children(self) -> None:
         for process in self._root.process.children(recursive=True):
-            known = self._alive.get(process.pid)
+            known = self._running.get(process.pid)
             if known and known.process == process and known.own > 2 * INTERVAL:
                 continue
             try:
                 parent, command = process.ppid(), process.cmdline()
             except psutil.Error:
                 continue
-            above = self._alive.get(parent, self._root)
+            above = self._running.get(parent, self._root)
             kind = kind_of(command, self._environment, above.kind)
+            above.kind_of_children = kind
             if known and known.process == process:
                 known.kind = kind  # it had not executed its program yet
             else:
-                self._alive[process.pid] = Sampled(process, parent, kind)
+                self._running[process.pid] = Sampled(process, kind, above)
 
     def _update_all(self) -> None:
-        before = {pid: one.waited_for for pid, one in self._alive.items()}
-        gone: dict[int, Sampled] = {}
-        for pid, one in list(self._alive.items()):
+        for pid, sampled in list(self._running.items()):
             try:
-                one.update()
+                sampled.update()
             except psutil.Error:
-                gone[pid] = self._alive.pop(pid)
-        for one in gone.values():
-            self._ended[one.kind] += one.own
-        for pid, one in self._alive.items():
-            if more := one.waited_for - before[pid]:
-                children = [child for child in gone.values() if child.parent == pid]
-                unseen = more - sum(self._known(child, gone) for child in children)
-                kinds = [child.kind for child in children] or [OTHER]
-                self._ended[kinds[0]] += max(0, unseen)
-
-    def _known(self, process: Sampled, gone: dict[int, Sampled]) -> float:
-        children = [one for one in gone.values() if one.parent == process.process.pid]
-        below = sum(self._known(child, gone) for child in children)
-        return process.own + process.waited_for + below
+                del self._running[pid]
+                sampled.add_to(self._ended)
+                if sampled.parent:
+                    sampled.parent.counted += sampled.own + sampled.waited_for
 
 
 class Report:

@@ -1,4 +1,4 @@
-"""Members of a session: in a browser, and over bare HTTP and WebSocket."""
+"""Sessions and their members: in a browser, or with HTTP or a raw WebSocket alone."""
 
 import re
 import struct
@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from harness.protocol import read
+from harness.protocol import parse
 
 START_LINKS = re.compile(r"/SessionStartLinks/")
 ON_MY_PAGE = re.compile(r"/MyPage/")
@@ -22,15 +22,15 @@ ON_RESULTS = re.compile(r"/Results/")
 MOVED_BY = re.compile(r"Member \d of your group")
 
 
-WORDS = """() => {
-    // On some betas of 6.0.0 the line on who made the server stands within the content.
-    const OTREES = 'script, noscript, .otree-btn-next, .powered-by-otree';
-    // oTree 6 puts what it knows for debugging around the title, in brackets; 6.0.6 forgot some.
+TEXTS = """() => {
+    // On some betas of 6.0.0 "Powered by oTree" is inside the content.
+    const IGNORED = 'script, noscript, .otree-btn-next, .powered-by-otree';
+    // oTree 6 adds debugging information to the title, in brackets; 6.0.6 without some of them.
     const texts = [document.title.replace(/\\[.*?\\]|^\\w{4}\\/P\\d+ /g, '').trim()];
     const content = document.querySelector('.otree-content, ._otree-content');
     const walker = document.createTreeWalker(content, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
-        if (!walker.currentNode.parentElement.closest(OTREES))
+        if (!walker.currentNode.parentElement.closest(IGNORED))
             texts.push(walker.currentNode.textContent.trim());
     }
     return texts.filter(text => text);
@@ -44,21 +44,21 @@ def _go(page: Page, address: str) -> None:
 
 
 class Session:
-    """A session, as a researcher has it in a browser."""
+    """A session: its code, and its participants' start links."""
 
-    def __init__(self, researcher: Page, url: str, config: str = "", code: str = "") -> None:
+    def __init__(self, admin: Page, url: str, config: str = "", code: str = "") -> None:
         """Make a demo session of the named config, or open the one that has this code."""
         self.url = url
         address = f"{url}/SessionStartLinks/{code}" if code else f"{url}/demo/{config}/"
-        _go(researcher, address)
+        _go(admin, address)
         try:
-            researcher.wait_for_url(START_LINKS, timeout=10_000)
+            admin.wait_for_url(START_LINKS, timeout=10_000)
         except Error:
-            # oTree 6.0.15, when busy, may never say that the session is there: once more.
-            _go(researcher, address)
-            researcher.wait_for_url(START_LINKS)
-        self.code = urlsplit(researcher.url).path.split("/")[2]
-        links = re.findall(r"/InitializeParticipant/\w+", researcher.content())
+            # oTree 6.0.15, when busy, may never announce that the session is ready: try again.
+            _go(admin, address)
+            admin.wait_for_url(START_LINKS)
+        self.code = urlsplit(admin.url).path.split("/")[2]
+        links = re.findall(r"/InitializeParticipant/\w+", admin.content())
         self.links = list(dict.fromkeys(links))
 
     @property
@@ -68,16 +68,13 @@ class Session:
 
 
 class Network:
-    """What lies between a member's browser and the server, and can fail."""
+    """The network between a browser context and the server, which can fail."""
 
     def __init__(self, context: BrowserContext) -> None:
-        """Put itself between the pages that `context` will open and their sockets.
-
-        All is well at first.
-        """
+        """Route the sockets of all pages that `context` will open; without a fault at first."""
         self.context = context
         self.is_cut = False
-        self.swallows = False
+        self.loses_messages = False
         self._routes: list[WebSocketRoute] = []
         context.route_web_socket(re.compile(".*"), self._connect)
 
@@ -86,24 +83,24 @@ class Network:
             route.close()
             return
         server = route.connect_to_server()
-        route.on_message(lambda message: None if self.swallows else server.send(message))
-        server.on_message(lambda message: None if self.swallows else route.send(message))
+        route.on_message(lambda message: None if self.loses_messages else server.send(message))
+        server.on_message(lambda message: None if self.loses_messages else route.send(message))
         self._routes.append(route)
 
     def cut(self) -> None:
-        """Cut every connection and let no new one through."""
+        """Cut all connections and block new ones."""
         self.context.set_offline(True)
         self.cut_sockets()
 
     def cut_sockets(self) -> None:
-        """Cut every WebSocket and let no new one through, as some proxies do."""
+        """Cut all WebSockets and block new ones, as some proxies do."""
         self.is_cut = True
         for route in self._routes:
             with suppress(Exception):  # closed before
                 route.close()
 
     def restore(self) -> None:
-        """Let connections through again."""
+        """Let new connections through again."""
         self.is_cut = False
         self.context.set_offline(False)
 
@@ -112,7 +109,7 @@ class Member:
     """A participant in a browser."""
 
     def __init__(self, context: BrowserContext, session: Session, place: int) -> None:
-        """Be the participant of the session at `place` (from 1)."""
+        """Become the participant at `place` (from 1) of the session; nothing is opened yet."""
         self.session = session
         self.code = session.codes[place - 1]
         self.link = session.links[place - 1]
@@ -122,15 +119,15 @@ class Member:
         self.page = self.new_tab()
 
     def new_tab(self) -> Page:
-        """Open one more tab, and note which socket its page talks on, and what it says."""
+        """Open another tab; record its messages, and the address of the socket that sends them."""
         tab = self.context.new_page()
         tab.on(
             "websocket",
-            lambda socket: socket.on("framesent", lambda frame: self._note(socket.url, frame)),
+            lambda socket: socket.on("framesent", lambda frame: self._record(socket.url, frame)),
         )
         return tab
 
-    def _note(self, url: str, frame: str | bytes) -> None:
+    def _record(self, url: str, frame: str | bytes) -> None:
         if '"type"' in str(frame):
             self.socket_url = url
             self.sent.append(str(frame))
@@ -155,7 +152,7 @@ class Member:
         self.page.get_by_role("button", name="Done").click()
 
     def go_on(self) -> None:
-        """Click oTree's own Next."""
+        """Click oTree's Next button."""
         self.page.locator(".otree-btn-next").click()
 
     def expect_my_page(self) -> None:
@@ -163,42 +160,42 @@ class Member:
         expect(self.page).to_have_url(ON_MY_PAGE)
 
     def expect_results(self, moved_by: int, seconds: float = 15) -> None:
-        """Expect to be on Results, and to read there that `moved_by` moved the group."""
+        """Expect to be on Results, which names `moved_by` as the member who moved the group."""
         expect(self.page).to_have_url(ON_RESULTS, timeout=seconds * 1000)
         expect(self.page.get_by_text(f"Member {moved_by} of your group")).to_be_visible()
 
     def moved_by(self) -> int:
-        """Wait to be on Results, and return who moved the group, as it says there."""
+        """Wait until on Results, and return the member whom it names."""
         expect(self.page).to_have_url(ON_RESULTS, timeout=15_000)
         expect(self.page.locator("body")).to_contain_text(MOVED_BY)
         return int(self.page.get_by_text(MOVED_BY).inner_text().split()[1])
 
-    def words(self) -> set[str]:
-        """The texts of the page's title and content, shown or hidden, without oTree's own."""
-        texts: list[str] = self.page.evaluate(WORDS)
+    def texts(self) -> set[str]:
+        """Return the texts of the page's title and content, shown or hidden, without oTree's."""
+        texts: list[str] = self.page.evaluate(TEXTS)
         return set(texts)
 
     def index(self) -> int:
-        """The place of the current page in the session, as its address ends with it."""
+        """Return the current page's number in the session, with which its address ends."""
         return int(urlsplit(self.page.url).path.rstrip("/").rsplit("/", 1)[1])
 
     def socket_url_of(self, code: str) -> str:
-        """The address of the socket that the page of this group has, for another code."""
+        """Return the address of this member's socket, with another participant's code in it."""
         assert self.code in self.socket_url
         return self.socket_url.replace(self.code, quote(code, safe=""))
 
 
-def join_behind_a_network(member: Member) -> tuple[Member, Network]:
-    """Put a member behind a network that can fail, and wait for them to be connected."""
+def join_through_network(member: Member) -> tuple[Member, Network]:
+    """Put a member behind a network that can fail, and wait until the page is connected."""
     network = Network(member.context)
     return member.open().ready(), network
 
 
 class Visitor:
-    """A participant without a browser, who is where the server says, and clicks nothing."""
+    """A participant without a browser, who only follows the start link."""
 
     def __init__(self, session: Session, place: int) -> None:
-        """Be the participant of the session at `place` (from 1)."""
+        """Become the participant at `place` (from 1) of the session; nothing is opened yet."""
         self.code = session.codes[place - 1]
         self._http = httpx.Client(base_url=session.url, follow_redirects=True, timeout=15)
         self._link = session.links[place - 1]
@@ -210,19 +207,19 @@ class Visitor:
         return answer.url.path
 
     def visit(self) -> "Visitor":
-        """Be on MyPage."""
+        """Follow the start link to MyPage."""
         assert "/MyPage/" in self.path()
         return self
 
 
 class Socket:
-    """A WebSocket that a test holds in its hands.
+    """A raw WebSocket client.
 
-    Where the server refuses the connection it is a closed one: it says and hears nothing.
+    If the server refuses the connection, the socket is closed: it sends and receives nothing.
     """
 
     def __init__(self, url: str, origin: Origin | None = None) -> None:
-        """Connect to `url`, as a page of `origin` would, or as something that is no browser."""
+        """Connect to `url`, as a page of `origin` does, or as a program that is not a browser."""
         self._open = ExitStack()
         self._connection: ClientConnection | None = None
         with suppress(InvalidHandshake, ConnectionClosed, EOFError, OSError):
@@ -230,25 +227,25 @@ class Socket:
                 connect(url, origin=origin, open_timeout=30, close_timeout=1, ping_interval=None)
             )
 
-    def say(self, *messages: str | bytes, is_text: bool | None = None) -> None:
+    def send(self, *messages: str | bytes, is_text: bool | None = None) -> None:
         """Send messages, strings as text and bytes as binary; a closed socket sends nothing.
 
-        With `is_text`, bytes are sent as text all the same, be they UTF-8 or not.
+        With `is_text`, bytes are sent as text, too, whether they are valid UTF-8 or not.
         """
         with suppress(ConnectionClosed, OSError):
             for message in messages:
                 if self._connection:
                     self._connection.send(message, text=is_text)
 
-    def hear(self, seconds: float = 15) -> dict[str, Any]:
-        """Wait for the next news."""
+    def receive(self, seconds: float = 15) -> dict[str, Any]:
+        """Wait for the next message, and return it."""
         assert self._connection, "the server refused this socket"
-        return read(self._connection.recv(timeout=seconds))
+        return parse(self._connection.recv(timeout=seconds))
 
-    def heard_by_now(self) -> list[str]:
-        """Return every message that has come and was not heard yet; waits for none.
+    def received_by_now(self) -> list[str]:
+        """Return all messages that have arrived and were not received yet.
 
-        A ping and its answer come first, so that what the server had sent before is there.
+        A ping is sent first. When its answer is there, all that the server sent before is there.
         """
         messages: list[str] = []
         with suppress(ConnectionClosed, TimeoutError):
@@ -259,26 +256,26 @@ class Socket:
         return messages
 
     def wait_until_refused(self, seconds: float = 3) -> None:
-        """Wait until the server closes this socket, unless it never let it open."""
+        """Wait until the server closes this socket, unless it has refused the connection."""
         if self._connection:
             with pytest.raises(ConnectionClosed):
                 self._connection.recv(timeout=seconds)
 
     def abort(self) -> None:
-        """Break off without a goodbye, as a computer does that goes to sleep or crashes."""
+        """Abort the connection without a closing handshake, as a crash does."""
         if self._connection:
             raw = self._connection.socket
-            with suppress(OSError):  # ended by itself
+            with suppress(OSError):  # it has ended already
                 raw.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
                 raw.shutdown(SHUT_RD)
                 raw.close()
 
     def header(self, name: str) -> str:
-        """Return a header of the answer to the handshake."""
+        """Return a header of the server's answer to the handshake."""
         assert self._connection, "the server refused this socket"
         assert self._connection.response
         return self._connection.response.headers[name]
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._open.close()
