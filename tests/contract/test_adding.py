@@ -11,8 +11,8 @@ from channelsmin.runtime.export import Export
 from channelsmin.runtime.processes import free_port
 from channelsmin.runtime.server import Server, run_otree
 from harness.fixtures import Connect, OpenGroup
-from harness.members import Session
-from harness.protocol import NOT_YET, ask
+from harness.members import Session, Visitor
+from harness.protocol import MOVED, NOT_YET, ask
 
 
 def test_added_to_a_project_of_ones_own_under_two_names_one_click_moves_each_group(
@@ -38,14 +38,17 @@ def test_added_to_a_project_of_ones_own_under_two_names_one_click_moves_each_gro
     server.prepare()
     with server:
         for app in ("channelsmin", "lobby"):
-            group = open_group(Session(admin, server.url, app), 1, 2, 3)
+            session = Session.create(admin, server.url, app)
+            (second,) = open_group(session, 2)
+            first, third = (Visitor(session, place).visit() for place in (1, 3))
             # If oTree did not collect the app's routes, the page would work over HTTP alone.
-            socket = connect(group[0].socket_url)
+            socket = connect(second.socket_url_of(first.code))
             socket.send(ask())
             assert socket.receive() == NOT_YET
-            group[1].click_done()
-            for member in group:
-                member.expect_results(moved_by=2)
+            second.click_done()
+            assert socket.receive() == MOVED
+            second.expect_results(moved_by=2)
+            assert first.moved_by() == third.moved_by() == 2
         # While pages are open, some servers need the whole five seconds to stop gently.
         server.kill()
 

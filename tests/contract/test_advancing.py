@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from channelsmin.runtime.server import Server
 from harness.admin import exported
-from harness.fixtures import Connect, NewMember, OpenGroup
+from harness.fixtures import Connect, Groups, NewMember, OpenGroup, OpenMember, SocketUrl
 from harness.instrumented import NEWS, Instrumented
 from harness.members import ON_RESULTS, Member, Session, Socket, Visitor, join_through_network
 from harness.protocol import MOVED, NOT_YET, ask, click
@@ -24,30 +24,32 @@ def test_a1_a_click_by_any_member_takes_the_whole_group_on(
 
 
 def test_a2_another_group_and_another_session_stay(
-    admin: Page, server: Server, open_group: OpenGroup
+    admin: Page, server: Server, groups: Groups, open_group: OpenGroup
 ) -> None:
-    session = Session(admin, server.url, "channelsmin_groups")
-    ours = open_group(session, 1, 2)
-    theirs = open_group(session, 4, 5)
-    elsewhere = open_group(Session(admin, server.url, "channelsmin"), 1, 2)
-    ours[0].click_done()
-    for member in ours:
-        member.expect_results(moved_by=1)
+    ours, theirs = groups.new(server), groups.new(server)
+    assert ours.code == theirs.code
+    elsewhere = Session.create(admin, server.url, "channelsmin")
+    (clicker,) = open_group(ours, 1)
+    others = [open_group(session, 2)[0] for session in (theirs, elsewhere)]
+    companions = [Visitor(session, 1).visit() for session in (theirs, elsewhere)]
+    clicker.click_done()
+    clicker.expect_results(moved_by=1)
+    assert Visitor(ours, 2).moved_by() == 1
     # If the first click had moved these, too, Results would name member 1, not member 2.
-    for others in (theirs, elsewhere):
-        for member in others:
-            member.expect_my_page()
-        others[1].click_done()
-        for member in others:
-            member.expect_results(moved_by=2)
+    for member, companion in zip(others, companions, strict=True):
+        member.expect_my_page()
+        companion.visit()
+        member.click_done()
+        member.expect_results(moved_by=2)
+        assert companion.moved_by() == 2
 
 
 def test_a2_another_app_and_another_round_stay(
-    admin: Page, instrumented: Instrumented, open_group: OpenGroup
+    admin: Page, instrumented: Instrumented, groups: Groups, open_group: OpenGroup
 ) -> None:
-    url = instrumented.server.url
-    group = open_group(Session(admin, url, "channelsmin"), 1, 2)
-    (twin,) = open_group(Session(admin, url, "twin"), 3)
+    session = groups.new(instrumented.server)
+    group = open_group(session, 1, 2)
+    (twin,) = open_group(Session.create(admin, instrumented.server.url, "twin"), 3)
     group[0].click_done()
     for member in group:
         member.expect_results(moved_by=1)
@@ -63,22 +65,20 @@ def test_a2_another_app_and_another_round_stay(
 
 
 def test_a3_a_member_who_comes_after_the_click_is_sent_on_at_once(
-    session: Session, open_group: OpenGroup, new_member: NewMember
+    session: Session, open_group: OpenGroup, open_member: OpenMember
 ) -> None:
-    first, _ = open_group(session, 1, 2)
+    (first,) = open_group(session, 1)
     first.click_done()
     first.expect_results(moved_by=1)
-    late = new_member(session, 3)
-    shown: list[str] = []
-    late.page.on("response", lambda answer: shown.append(answer.url) if answer.ok else None)
-    late.open().expect_results(moved_by=1)
-    assert not [url for url in shown if "/MyPage/" in url]
+    late = open_member(session, 3)
+    late.expect_results(moved_by=1)
+    assert "/Results/" in late.opened
 
 
 def test_a3_a_member_who_reloads_after_the_click_is_sent_on_at_once(
     session: Session, open_group: OpenGroup, new_member: NewMember
 ) -> None:
-    first, _ = open_group(session, 1, 2)
+    (first,) = open_group(session, 1)
     # Without scripts, so that only the reload can move this member.
     third = new_member(session, 3, java_script_enabled=False).open()
     third.expect_my_page()
@@ -89,12 +89,16 @@ def test_a3_a_member_who_reloads_after_the_click_is_sent_on_at_once(
 
 
 def test_a3_a_member_who_connects_during_the_click_is_notified(
-    admin: Page, instrumented: Instrumented, open_group: OpenGroup, connect: Connect
+    instrumented: Instrumented,
+    groups: Groups,
+    open_group: OpenGroup,
+    socket_url: SocketUrl,
+    connect: Connect,
 ) -> None:
     """The app subscribes, then reads the state, so a click in between is noticed either way."""
-    session = Session(admin, instrumented.server.url, "channelsmin")
-    first, second = open_group(session, 1, 2)
-    url = first.socket_url_of(Visitor(session, 3).visit().code)
+    session = groups.new(instrumented.server)
+    url = socket_url(instrumented.server, Visitor(session, 3).visit().code)
+    (second,) = open_group(session, 2)
 
     def join() -> Socket:
         socket = connect(url)
@@ -106,27 +110,24 @@ def test_a3_a_member_who_connects_during_the_click_is_notified(
             joining = executor.submit(join)
             instrumented.wait_until_held("subscribe")
             second.click_done()
-            first.expect_results(moved_by=2)
+            second.expect_results(moved_by=2)
         joined = joining.result()
     while (message := joined.receive()) != MOVED:
         assert message == NOT_YET
 
 
 def test_a4_the_click_is_committed_before_any_member_is_notified(
-    admin: Page, instrumented: Instrumented, open_group: OpenGroup, connect: Connect
+    instrumented: Instrumented, groups: Groups, socket_url: SocketUrl, connect: Connect
 ) -> None:
     """Pause the server just before it notifies, kill it there, and look into its database."""
-    session = Session(admin, instrumented.server.url, "channelsmin")
-    (guide,) = open_group(session, 1)
-    visitor = Visitor(session, 2).visit()
-    socket = connect(guide.socket_url_of(visitor.code))
-    guide.context.close()
+    visitor = Visitor(groups.new(instrumented.server), 2).visit()
+    socket = connect(socket_url(instrumented.server, visitor.code))
     with instrumented.hold("publish", NEWS):
         socket.send(click())
         instrumented.wait_until_held("publish")
         instrumented.server.kill()
     instrumented.server.start()
-    assert "/Results/" in visitor.path()
+    assert visitor.moved_by() == 2
 
 
 def test_a5_the_first_click_wins_and_stays_on_record(
@@ -134,11 +135,12 @@ def test_a5_the_first_click_wins_and_stays_on_record(
     server: Server,
     session: Session,
     open_group: OpenGroup,
+    socket_url: SocketUrl,
     connect: Connect,
 ) -> None:
     (watcher,) = open_group(session, 3)
     codes = [Visitor(session, place).visit().code for place in (1, 2)]
-    sockets = [connect(watcher.socket_url_of(code)) for code in codes]
+    sockets = [connect(socket_url(server, code)) for code in codes]
     for socket in sockets:
         socket.send(ask())
         assert socket.receive() == NOT_YET
@@ -156,17 +158,16 @@ def test_a5_the_first_click_wins_and_stays_on_record(
     assert before <= moved_at <= datetime.now(timezone.utc)
 
     # A later click of the other member writes nothing, and its sender still moves on.
-    late = connect(watcher.socket_url_of(codes[2 - winner]))
+    late = connect(socket_url(server, codes[2 - winner]))
     late.send(click())
     assert late.receive() == MOVED
     assert exported(admin, server.url)[codes[0], 1] == record
 
 
 def test_a5_the_group_is_notified_once_and_later_only_the_page_that_asks(
-    session: Session, open_group: OpenGroup, connect: Connect
+    server: Server, session: Session, socket_url: SocketUrl, connect: Connect
 ) -> None:
-    (guide,) = open_group(session, 1)
-    first, late = (guide.socket_url_of(Visitor(session, place).visit().code) for place in (2, 3))
+    first, late = (socket_url(server, Visitor(session, place).visit().code) for place in (2, 3))
     waiting = connect(first)
     waiting.send(click())
     assert waiting.receive() == MOVED
@@ -180,11 +181,11 @@ def test_a5_the_group_is_notified_once_and_later_only_the_page_that_asks(
 
 
 def test_a6_what_belongs_to_an_earlier_round_does_nothing(
-    admin: Page, instrumented: Instrumented, open_group: OpenGroup, connect: Connect
+    instrumented: Instrumented, groups: Groups, open_group: OpenGroup, connect: Connect
 ) -> None:
     """Repeat round 1's messages in round 2: on the old socket and on two new ones."""
-    group = open_group(Session(admin, instrumented.server.url, "channelsmin"), 1, 2, 3)
-    _, second, third = group
+    group = open_group(groups.new(instrumented.server), 2, 3)
+    second, third = group
     old_url = third.socket_url
     old_socket = connect(old_url)
     third.click_done()
@@ -210,24 +211,25 @@ def test_a6_what_belongs_to_an_earlier_round_does_nothing(
         assert member.index() == 4
 
 
-def test_a7_all_tabs_of_a_participant_move(group: list[Member]) -> None:
-    tab = group[0].new_tab()
-    tab.goto(group[0].page.url)
+def test_a7_all_tabs_of_a_participant_move(session: Session, open_group: OpenGroup) -> None:
+    first, second = open_group(session, 1, 2)
+    tab = first.new_tab()
+    tab.goto(first.page.url)
     expect(tab.get_by_text("Connected.")).to_be_visible()
-    group[1].click_done()
+    second.click_done()
     expect(tab).to_have_url(ON_RESULTS)
-    group[0].expect_results(moved_by=2)
+    first.expect_results(moved_by=2)
     # Both are on the same page: neither tab moved the participant one page further.
-    assert tab.url == group[0].page.url
+    assert tab.url == first.page.url
 
 
 def test_a8_a_click_while_the_socket_is_down_is_neither_lost_nor_doubled(
-    admin: Page, instrumented: Instrumented, open_group: OpenGroup, new_member: NewMember
+    instrumented: Instrumented, groups: Groups, open_group: OpenGroup, new_member: NewMember
 ) -> None:
     """In the copy with three rounds: a doubled click would also move the group in round 2."""
-    session = Session(admin, instrumented.server.url, "channelsmin")
+    session = groups.new(instrumented.server)
     third, network = join_through_network(new_member(session, 3))
-    group = [*open_group(session, 1, 2), third]
+    group = [*open_group(session, 1), third]
     network.cut()
     third.click_done()
     expect(third.page.get_by_text("Reconnecting…")).to_be_visible()

@@ -1,20 +1,22 @@
 """S. Trust, by fuzzing: Hypothesis sends generated inputs to sockets and forms."""
 
 import json
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import quote
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from packaging.version import Version
-from playwright.sync_api import Browser, Page
 
 from channelsmin.runtime.export import Export
 from channelsmin.runtime.server import Server
-from harness.members import Member, Session, Socket, Visitor
-from harness.protocol import ask, click
+from harness.fixtures import Groups, SocketUrl
+from harness.members import HTTP, Socket, Visitor
+from harness.protocol import MOVED, ask, click
 
 BATCH = 100
 """After this number of inputs a member clicks, and the group must move."""
@@ -93,43 +95,42 @@ class Fuzzing:
 class Attacker:
     """A member of the group who sends the inputs, and stays on MyPage."""
 
-    guide: Member
-    own: Visitor
+    code: str
+    page_url: str
+    socket_url: Callable[[str], str]
+    """Returns the address of the socket for a code."""
 
     def send(self, given_input: Message | Form) -> None:
         """Send an input, and wait until the server has handled it."""
-        code = given_input.code or self.own.code
+        code = given_input.code or self.code
         if isinstance(given_input, Message):
-            socket = Socket(self.guide.socket_url_of(code))
+            socket = Socket(self.socket_url(code))
             socket.send(given_input.message, is_text=given_input.is_text)
             socket.received_by_now()
             socket.abort()
         else:
-            url = self.guide.page.url.replace(self.guide.code, quote(code, safe=""))
+            url = self.page_url.replace(self.code, quote(code, safe=""))
             url = url.replace("/MyPage/1", f"/{given_input.page}/{given_input.index}")
-            httpx.post(url, data=given_input.form, timeout=30)
+            HTTP.post(url, data=given_input.form, follow_redirects=False)
 
 
 @pytest.fixture(scope="module")
 def fuzzing(
-    admin: Page,
-    browser: Browser,
-    server: Server,
-    request: pytest.FixtureRequest,
+    groups: Groups, server: Server, socket_url: SocketUrl, request: pytest.FixtureRequest
 ) -> Fuzzing:
     """Send all inputs, batch by batch, with a click after each batch."""
     before = len(server.log.read_bytes())
     moved: list[bool] = []
     for number in range(request.config.getoption("--inputs") // BATCH):
-        session = Session(admin, server.url, "channelsmin")
-        own, third = (Visitor(session, place).visit() for place in (2, 3))
-        with browser.new_context() as context:
-            guide = Member(context, session, 1).open().ready()
-            attacker = Attacker(guide, own)
-            seed(number)(SETTINGS(given(INPUTS)(attacker.send)))()
-            guide.click_done()
-            guide.expect_results(moved_by=1)
-        moved.append("/Results/" in third.path())
+        session = groups.new(server)
+        first, second, third = (Visitor(session, place).visit() for place in (1, 2, 3))
+        page_url = session.url + second.path()
+        attacker = Attacker(second.code, page_url, partial(socket_url, server))
+        seed(number)(SETTINGS(given(INPUTS)(attacker.send)))()
+        with closing(Socket(socket_url(server, first.code))) as socket:
+            socket.send(click())
+            assert socket.receive() == MOVED
+        moved.append(first.moved_by() == third.moved_by() == 1)
     return Fuzzing(moved, server.log.read_bytes()[before:].decode(errors="replace"))
 
 

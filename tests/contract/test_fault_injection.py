@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Error, Page
 
 from harness.arrivals import watch
 from harness.faults import HEAVY, KINDS, NONE, MisbehavingClient, NetworkFaults, Proxy
+from harness.fixtures import Groups
 from harness.instrumented import CROWDS, NEWS, RECORD, Instrumented
 from harness.members import Member, Session, Visitor
 
@@ -150,18 +151,19 @@ FAULTS: dict[str, Callable[[Trial], AbstractContextManager[None]]] = {
 def test_with_any_fault_all_members_arrive_and_nobody_else(
     browser: Browser,
     admin: Page,
+    groups: Groups,
     instrumented: Instrumented,
     trial_seed: int,
     request: pytest.FixtureRequest,
 ) -> None:
     plan = Plan.of(trial_seed)
-    bystander = Visitor(Session(admin, instrumented.server.url, "channelsmin"), 1).visit()
+    bystander = Visitor(groups.new(instrumented.server), 1).visit()
     with (
         Proxy(instrumented.server.port, plan.seed) as proxy,
         browser.new_context() as context,
     ):
         # One place more than members, for a misbehaving client.
-        session = Session(admin, proxy.url, f"crowd_{plan.members + 1}")
+        session = Session.create(admin, proxy.url, f"crowd_{plan.members + 1}")
         places = range(1, plan.members + 1)
         members = [Member(context, session, place).open().ready() for place in places]
         with FAULTS[plan.fault](Trial(plan, instrumented, proxy, session, members)):

@@ -12,9 +12,9 @@ from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.export import Export, write
 from channelsmin.runtime.server import run_otree
 from harness.admin import advance_slowest, exported, open_monitor
-from harness.fixtures import NewMember, OpenGroup
+from harness.fixtures import NewMember, OpenGroup, OpenMember
 from harness.instrumented import Instrumented
-from harness.members import Member, Session
+from harness.members import Member, Session, Visitor
 
 THE_END = re.compile("Bot completed|No more pages")
 """A bot's last page, up to 2.5 and from 2.6 on."""
@@ -50,7 +50,7 @@ def test_b2_browser_bots_play_to_the_end(
     admin: Page, instrumented: Instrumented, new_member: NewMember
 ) -> None:
     """One bot's form is delayed until another has moved the group; the third comes after that."""
-    session = Session(admin, instrumented.server.url, "bots")
+    session = Session.create(admin, instrumented.server.url, "bots")
     slow, quick, late = (new_member(session, place) for place in (1, 2, 3))
     forms: list[Route] = []
     slow.page.route("**/MyPage/**", lambda route: hold_first_form(route, forms))
@@ -86,9 +86,9 @@ def expect_the_end(bot: Member) -> None:
 
 
 def test_b3_advance_slowest_leaves_the_group_consistent(
-    admin: Page, instrumented: Instrumented, open_group: OpenGroup, new_member: NewMember
+    admin: Page, instrumented: Instrumented, open_group: OpenGroup, open_member: OpenMember
 ) -> None:
-    session = Session(admin, instrumented.server.url, "channelsmin")
+    session = Session.create(admin, instrumented.server.url, "channelsmin")
     group = open_group(session, 1, 2)
     open_monitor(admin, session)
     # The first time it moves the third member to MyPage, the second time all three to Results.
@@ -96,15 +96,15 @@ def test_b3_advance_slowest_leaves_the_group_consistent(
     for member in group:
         member.expect_my_page()
     advance_slowest(admin)
-    group.append(new_member(session, 3).open())
+    group.append(open_member(session, 3))
     expect_consistent(admin, group)
 
 
 def test_b3_a_page_timeout_leaves_the_group_consistent(
-    admin: Page, instrumented: Instrumented, new_member: NewMember
+    admin: Page, instrumented: Instrumented, open_member: OpenMember
 ) -> None:
-    session = Session(admin, instrumented.server.url, "timeout")
-    expect_consistent(admin, [new_member(session, place).open() for place in (1, 2, 3)])
+    session = Session.create(admin, instrumented.server.url, "timeout")
+    expect_consistent(admin, [open_member(session, place) for place in (1, 2, 3)])
 
 
 def expect_consistent(admin: Page, group: list[Member]) -> None:
@@ -138,11 +138,13 @@ def test_b4_a_session_made_by_create_session_can_be_played(
     assert ended.returncode == 0, ended.stdout
     made = re.search(r"session with code (\w+)", ended.stdout)
     assert made, ended.stdout
-    group = open_group(Session(admin, url, code=made[1]), 1, 2, 3)
-    group[1].click_done()
-    for member in group:
-        member.expect_results(moved_by=2)
-    assert exported(admin, url)[group[0].code, 1]["group.moved_by"] == "2"
+    session = Session.find(admin, url, made[1])
+    first = Visitor(session, 1).visit()
+    (second,) = open_group(session, 2)
+    second.click_done()
+    second.expect_results(moved_by=2)
+    assert first.moved_by() == 2
+    assert exported(admin, url)[first.code, 1]["group.moved_by"] == "2"
 
 
 def test_b4_otree_zip_packs_the_whole_project(

@@ -3,13 +3,21 @@
 from itertools import pairwise
 
 import pytest
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Request, expect
 
+from channelsmin.runtime.server import Server
 from harness.faults import KINDS, MisbehavingClient, NetworkFaults, Proxy
-from harness.fixtures import Connect, NewMember, OpenGroup
+from harness.fixtures import (
+    Connect,
+    Groups,
+    NewContext,
+    NewMember,
+    OpenGroup,
+    SocketUrl,
+)
 from harness.instrumented import NEWS, Instrumented
 from harness.members import Member, Network, Session, Visitor, join_through_network
-from harness.protocol import ask
+from harness.protocol import MOVED, NOT_YET, ask
 
 SECONDS = 10
 """Within which a member moves once the network is back (clause R1)."""
@@ -19,12 +27,11 @@ def test_r1_a_member_whose_connection_is_cut_moves_when_it_is_back(
     session: Session, open_group: OpenGroup, new_member: NewMember
 ) -> None:
     third, network = join_through_network(new_member(session, 3))
-    group = open_group(session, 1, 2)
+    (first,) = open_group(session, 1)
     network.cut()
     expect(third.page.get_by_text("Reconnecting…")).to_be_visible()
-    group[0].click_done()
-    for member in group:
-        member.expect_results(moved_by=1)
+    first.click_done()
+    first.expect_results(moved_by=1)
     third.expect_my_page()
     network.restore()
     third.expect_results(moved_by=1, seconds=SECONDS)
@@ -34,17 +41,18 @@ def test_r1_a_member_whose_socket_is_silently_dead_moves(
     session: Session, open_group: OpenGroup, new_member: NewMember
 ) -> None:
     third, network = join_through_network(new_member(session, 3))
-    group = open_group(session, 1, 2)
+    (second,) = open_group(session, 2)
     network.loses_messages = True
-    group[1].click_done()
-    for member in (*group, third):
+    second.click_done()
+    for member in (second, third):
         member.expect_results(moved_by=2, seconds=SECONDS)
 
 
 def test_r2_everybody_moves_after_the_server_is_killed_behind_the_click(
-    admin: Page, instrumented: Instrumented, open_group: OpenGroup
+    instrumented: Instrumented, groups: Groups, open_group: OpenGroup
 ) -> None:
-    group = open_group(Session(admin, instrumented.server.url, "channelsmin"), 1, 2, 3)
+    session = groups.new(instrumented.server)
+    group = open_group(session, 1, 2)
     with instrumented.hold("publish", NEWS):
         group[1].click_done()
         instrumented.wait_until_held("publish")
@@ -54,54 +62,71 @@ def test_r2_everybody_moves_after_the_server_is_killed_behind_the_click(
     instrumented.server.start()
     for member in group:
         member.expect_results(moved_by=2, seconds=30)
+    assert Visitor(session, 3).moved_by() == 2
 
 
 def test_r3_without_any_websocket_a_click_counts_and_the_others_follow(
-    session: Session, new_member: NewMember
+    session: Session, new_context: NewContext
 ) -> None:
-    group = [new_member(session, place) for place in (1, 2, 3)]
+    context = new_context()
+    Network(context).cut_sockets()
+    group = [Member(context, session, place).open() for place in (1, 3)]
     for member in group:
-        Network(member.context).cut_sockets()
-        member.open()
         expect(member.page.get_by_text("Reconnecting…")).to_be_visible()
-    group[2].click_done()
+    group[1].click_done()
     for member in group:
         member.expect_results(moved_by=3, seconds=30)
+    assert Visitor(session, 2).moved_by() == 3
 
 
 def test_r4_a_member_whose_socket_dies_during_the_notification_delays_nobody(
-    admin: Page, instrumented: Instrumented, open_group: OpenGroup, connect: Connect
+    instrumented: Instrumented,
+    groups: Groups,
+    open_group: OpenGroup,
+    socket_url: SocketUrl,
+    connect: Connect,
 ) -> None:
-    session = Session(admin, instrumented.server.url, "channelsmin")
-    (first,) = open_group(session, 1)
-    third = Visitor(session, 3).visit()
-    dying = [connect(first.socket_url_of(third.code)) for _ in range(10)]
-    for socket in dying:
-        socket.send(ask())
-        socket.receive()
-    # Last in the group's list, if the server notifies its members one after the other.
+    session = groups.new(instrumented.server)
     (second,) = open_group(session, 2)
+    first, third = (Visitor(session, place).visit() for place in (1, 3))
+    # If the server notifies the sockets one after the other, the dying ones are in between.
+    urls = [socket_url(instrumented.server, visitor.code) for visitor in (first, third)]
+    sockets = [connect(url) for url in (urls[0], *([urls[1]] * 10), urls[0])]
+    for socket in sockets:
+        socket.send(ask())
+        assert socket.receive() == NOT_YET
+    before, *dying, after = sockets
     with instrumented.hold("publish", NEWS):
-        first.click_done()
+        second.click_done()
         instrumented.wait_until_held("publish")
         for socket in dying:
             socket.abort()
-    for member in (first, second):
-        member.expect_results(moved_by=1, seconds=SECONDS)
+    for socket in (before, after):
+        assert socket.receive(SECONDS) == MOVED
+    second.expect_results(moved_by=2, seconds=SECONDS)
     # The commit was not undone: the third member, who comes now, is sent on.
-    assert "/Results/" in third.path()
+    assert third.moved_by() == 2
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_r4_a_misbehaving_client_delays_nobody(
-    session: Session, open_group: OpenGroup, kind: str
+    server: Server,
+    session: Session,
+    open_group: OpenGroup,
+    socket_url: SocketUrl,
+    connect: Connect,
+    kind: str,
 ) -> None:
-    first, second = open_group(session, 1, 2)
-    with MisbehavingClient(first.socket_url_of(Visitor(session, 3).visit().code), kind) as client:
+    (second,) = open_group(session, 2)
+    listening = connect(socket_url(server, Visitor(session, 1).visit().code))
+    listening.send(ask())
+    assert listening.receive() == NOT_YET
+    url = socket_url(server, Visitor(session, 3).visit().code)
+    with MisbehavingClient(url, kind) as client:
         client.wait_until_active()
         second.click_done()
-        for member in (first, second):
-            member.expect_results(moved_by=2, seconds=SECONDS)
+        assert listening.receive(SECONDS) == MOVED
+        second.expect_results(moved_by=2, seconds=SECONDS)
 
 
 def test_r5_reconnecting_backs_off_with_jitter(session: Session, new_member: NewMember) -> None:
@@ -146,10 +171,9 @@ NO_SOCKETS = """
 
 
 def test_r5_a_click_without_a_server_is_queued_once(
-    admin: Page, proxy: Proxy, new_member: NewMember
+    session: Session, proxy: Proxy, new_member: NewMember
 ) -> None:
-    session = Session(admin, proxy.url, "channelsmin")
-    member = new_member(session, 1)
+    member = new_member(session.through(proxy.url), 1)
     member.page.clock.install()
     member.open().ready()
     proxy.cut()
@@ -164,9 +188,9 @@ def test_r5_a_click_without_a_server_is_queued_once(
 
 
 def test_r5_requests_that_nobody_answers_do_not_pile_up(
-    admin: Page, proxy: Proxy, new_member: NewMember
+    session: Session, proxy: Proxy, new_member: NewMember
 ) -> None:
-    member = new_member(Session(admin, proxy.url, "channelsmin"), 1)
+    member = new_member(session.through(proxy.url), 1)
     member.page.clock.install()
     member.open().ready()
     sent: list[Request] = []

@@ -80,7 +80,7 @@ def join(server: Server, admin: Page, new_context: Callable[..., BrowserContext]
     """Return a function that opens so many members of a new group."""
 
     def join(count: int, through_networks: bool = False) -> list[Player]:
-        session = Session(admin, server.url, "channelsmin")
+        session = Session.create(admin, server.url, "channelsmin")
         players = []
         for place in range(1, count + 1):
             context = new_context()

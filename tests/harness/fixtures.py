@@ -7,6 +7,7 @@ names, and is never imported here.
 
 import json
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,14 @@ from channelsmin.runtime.processes import free_port
 from channelsmin.runtime.server import Server
 from channelsmin.testing import browser as browsers
 from harness.faults import Proxy
-from harness.instrumented import Instrumented, build, edit
-from harness.members import Member, Session, Socket
+from harness.instrumented import GROUPS, MANY_GROUPS, Instrumented, build, edit
+from harness.members import Member, Session, Socket, Tabs
 
 OpenGroup = Callable[..., list[Member]]
 NewContext = Callable[..., BrowserContext]
 NewMember = Callable[..., Member]
+OpenMember = Callable[[Session, int], Member]
+SocketUrl = Callable[[Server, str], str]
 Connect = Callable[..., Socket]
 
 TRIALS = 2
@@ -173,13 +176,15 @@ def server(
     release: Version,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
-    """The release's development server, on the project exactly as it was exported.
+    """The release's development server, on the project as it was exported.
 
-    With --variant, the variant's release check is disabled: it would stop the server on a release
-    outside its range, whether the app works there or not.
+    Only a session config with many groups is added. With --variant, the variant's release check is
+    disabled: it would stop the server on a release outside its range, whether the app works there
+    or not.
     """
     folder = tmp_path_factory.mktemp("plain")
     exporting.write(export, folder / "project")
+    edit([folder / "project" / "settings.py"], "(?=\nLANGUAGE_CODE)", MANY_GROUPS)
     if request.config.getoption("--variant"):
         edit([folder / "project" / exporting.RELEASE_CHECK], r"sys\.exit\(", "str(")
     command = variants.serving(release).development_server(release)
@@ -207,19 +212,48 @@ def instrumented(built_instrumented: Instrumented) -> Instrumented:
     return built_instrumented
 
 
+@dataclass
+class Groups:
+    """Hands out groups of three that no test has used: parts of one large session per server."""
+
+    admin: Page
+    _unused: dict[str, list[Session]] = field(default_factory=dict)
+
+    def new(self, server: Server) -> Session:
+        """Return a fresh group on this server."""
+        unused = self._unused.setdefault(server.url, [])
+        if not unused:
+            session = Session.create(self.admin, server.url, "many_groups")
+            self.admin.goto("about:blank")
+            unused += [session.group(number) for number in reversed(range(GROUPS))]
+        return unused.pop()
+
+
+@pytest.fixture(scope="session")
+def groups(admin: Page) -> Groups:
+    """Fresh groups on each server."""
+    return Groups(admin)
+
+
+@pytest.fixture(scope="session")
+def tabs(browser: Browser) -> Tabs:
+    """Tabs that tests use one after the other."""
+    return Tabs(_new_context(browser))
+
+
+def _new_context(browser: Browser, **options: Any) -> BrowserContext:
+    context = browser.new_context(**options)
+    context.set_default_timeout(15_000)
+    return context
+
+
 @pytest.fixture
 def new_context(browser: Browser) -> Iterator[NewContext]:
-    """Return a factory of browser contexts, which are closed after the test.
-
-    Contexts are closed, never single tabs: Chromium loses the command to close a tab that is just
-    navigating, and Playwright then waits for ever. This is so until Chromium has fixed
-    https://crbug.com/536385539; see https://github.com/microsoft/playwright/issues/41900.
-    """
+    """Return a factory of browser contexts, which are closed after the test."""
     contexts: list[BrowserContext] = []
 
     def new_context(**options: Any) -> BrowserContext:
-        contexts.append(browser.new_context(**options))
-        contexts[-1].set_default_timeout(15_000)
+        contexts.append(_new_context(browser, **options))
         return contexts[-1]
 
     yield new_context
@@ -238,17 +272,45 @@ def new_member(new_context: NewContext) -> NewMember:
 
 
 @pytest.fixture
-def open_group(new_context: NewContext) -> OpenGroup:
-    """Return a function that opens members 1, 2 … of a session, each connected on MyPage.
+def open_member(tabs: Tabs) -> Iterator[OpenMember]:
+    """Return a function that opens the start link of a member, in a tab that tests share."""
+    members: list[Member] = []
 
-    They share a browser context, which is faster.
-    """
+    def open_member(session: Session, place: int) -> Member:
+        members.append(Member(tabs, session, place))
+        return members[-1].open()
+
+    yield open_member
+    for member in members:
+        member.leave()
+
+
+@pytest.fixture
+def open_group(open_member: OpenMember) -> OpenGroup:
+    """Return a function that opens members 1, 2 … of a session, each connected on MyPage."""
 
     def open_group(session: Session, *places: int) -> list[Member]:
-        context = new_context()
-        return [Member(context, session, place).open().ready() for place in places]
+        return [open_member(session, place).ready() for place in places]
 
     return open_group
+
+
+@pytest.fixture(scope="session")
+def socket_url(groups: Groups, tabs: Tabs) -> SocketUrl:
+    """Return a function: the address of a participant's socket, who needs no page for it.
+
+    One member's page shows it, once for each server.
+    """
+    guides: dict[str, Member] = {}
+
+    def socket_url(server: Server, code: str) -> str:
+        if server.url not in guides:
+            guide = Member(tabs, groups.new(server), 1).open().ready()
+            guide.leave()
+            guides[server.url] = guide
+        return guides[server.url].socket_url_of(code)
+
+    return socket_url
 
 
 @pytest.fixture
@@ -273,9 +335,9 @@ def proxy(server: Server) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def session(admin: Page, server: Server) -> Session:
-    """A new session with one group of three."""
-    return Session(admin, server.url, "channelsmin")
+def session(groups: Groups, server: Server) -> Session:
+    """A group of three that no test has used."""
+    return groups.new(server)
 
 
 @pytest.fixture

@@ -33,7 +33,21 @@ CROWDS = range(3, 31)
 There is one more config than sizes, since a trial may need a place for a misbehaving client.
 """
 
-CONFIGS = f"""
+GROUPS = 24
+"""The number of groups in the session `many_groups`."""
+
+MANY_GROUPS = f"""
+SESSION_CONFIGS.append(
+    dict(
+        name='many_groups',
+        display_name='many groups',
+        num_demo_participants={3 * GROUPS},
+        app_sequence=['channelsmin'],
+    )
+)
+"""
+
+CONFIGS = f"""{MANY_GROUPS}
 for name, app, size, more in [
     ('twin', 'twin', 3, {{}}),
     ('bots', 'channelsmin', 3, {{'use_browser_bots': True}}),

@@ -2,14 +2,16 @@
 
 import re
 import struct
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from socket import SHUT_RD, SO_LINGER, SOL_SOCKET
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import BrowserContext, Error, Page, WebSocketRoute, expect
+from playwright.sync_api import BrowserContext, Error, Page, WebSocket, WebSocketRoute, expect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
@@ -20,6 +22,17 @@ START_LINKS = re.compile(r"/SessionStartLinks/")
 ON_MY_PAGE = re.compile(r"/MyPage/")
 ON_RESULTS = re.compile(r"/Results/")
 MOVED_BY = re.compile(r"Member \d of your group")
+
+TRIES = 3
+"""How often a tab is told to leave a page that is navigating."""
+
+HTTP = httpx.Client(
+    verify=False,  # there is no TLS here, and reading all certificates takes long
+    follow_redirects=True,
+    timeout=30,
+    limits=httpx.Limits(max_keepalive_connections=0),  # or a server that stops would wait for it
+)
+"""Sends the requests of the members without a browser."""
 
 
 TEXTS = """() => {
@@ -37,19 +50,34 @@ TEXTS = """() => {
 }"""
 
 
-def _go(page: Page, address: str) -> None:
+def _go(page: Page, address: str) -> str:
+    """Open a page, and return the address of the first one that is shown."""
     answer = page.goto(address)
     assert answer, address
     assert answer.ok, f"{answer.url}: {answer.status} {answer.text()}"
+    return answer.url
 
 
+@dataclass(frozen=True)
 class Session:
-    """A session: its code, and its participants' start links."""
+    """A session, or a group of one: its code, and its participants' start links."""
 
-    def __init__(self, admin: Page, url: str, config: str = "", code: str = "") -> None:
-        """Make a demo session of the named config, or open the one that has this code."""
-        self.url = url
-        address = f"{url}/SessionStartLinks/{code}" if code else f"{url}/demo/{config}/"
+    url: str
+    code: str
+    links: Sequence[str]
+
+    @classmethod
+    def create(cls, admin: Page, url: str, config: str) -> "Session":
+        """Make a demo session of the named config."""
+        return cls._from_start_links(admin, url, f"{url}/demo/{config}/")
+
+    @classmethod
+    def find(cls, admin: Page, url: str, code: str) -> "Session":
+        """Return the session that has this code."""
+        return cls._from_start_links(admin, url, f"{url}/SessionStartLinks/{code}")
+
+    @classmethod
+    def _from_start_links(cls, admin: Page, url: str, address: str) -> "Session":
         _go(admin, address)
         try:
             admin.wait_for_url(START_LINKS, timeout=10_000)
@@ -57,14 +85,22 @@ class Session:
             # oTree 6.0.15, when busy, may never announce that the session is ready: try again.
             _go(admin, address)
             admin.wait_for_url(START_LINKS)
-        self.code = urlsplit(admin.url).path.split("/")[2]
         links = re.findall(r"/InitializeParticipant/\w+", admin.content())
-        self.links = list(dict.fromkeys(links))
+        code = urlsplit(admin.url).path.split("/")[2]
+        return cls(url, code, list(dict.fromkeys(links)))
 
     @property
     def codes(self) -> list[str]:
         """The participants' codes, in the order of their places in the session."""
         return [link.rsplit("/", 1)[1] for link in self.links]
+
+    def group(self, number: int, size: int = 3) -> "Session":
+        """Return one of its groups, counted from 0."""
+        return replace(self, links=self.links[number * size : (number + 1) * size])
+
+    def through(self, url: str) -> "Session":
+        """Return the same session, as it is reached at another address of its server."""
+        return replace(self, url=url)
 
 
 class Network:
@@ -105,27 +141,73 @@ class Network:
         self.context.set_offline(False)
 
 
+class Tabs:
+    """Tabs of one browser context, which tests use one after the other.
+
+    Opening a page in them is cheap: the tab is there, and the static files are in its cache.
+    """
+
+    def __init__(self, context: BrowserContext) -> None:
+        """Begin without a tab."""
+        self._context = context
+        self._idle: list[Page] = []
+
+    def new_page(self) -> Page:
+        """Return a tab that no test uses."""
+        return self._idle.pop() if self._idle else self._context.new_page()
+
+    def take_back(self, tab: Page) -> None:
+        """Leave the tab's page, and keep the tab for the next test.
+
+        It is not closed: Chromium loses the command to close a tab that is just navigating, and
+        Playwright then waits for ever. This is so until Chromium has fixed
+        https://crbug.com/536385539; see https://github.com/microsoft/playwright/issues/41900.
+        """
+        for _ in range(TRIES):
+            with suppress(Error):  # the page itself is navigating
+                tab.goto("about:blank", timeout=5_000)
+                self._idle.append(tab)
+                return
+
+
 class Member:
     """A participant in a browser."""
 
-    def __init__(self, context: BrowserContext, session: Session, place: int) -> None:
+    def __init__(self, context: BrowserContext | Tabs, session: Session, place: int) -> None:
         """Become the participant at `place` (from 1) of the session; nothing is opened yet."""
         self.session = session
         self.code = session.codes[place - 1]
         self.link = session.links[place - 1]
-        self.context = context
         self.sent: list[str] = []
         self.socket_url = ""
+        self.opened = ""
+        """The address of the page that the start link has led to."""
+        self._context = context
+        self._tabs: list[Page] = []
         self.page = self.new_tab()
 
     def new_tab(self) -> Page:
         """Open another tab; record its messages, and the address of the socket that sends them."""
-        tab = self.context.new_page()
-        tab.on(
-            "websocket",
-            lambda socket: socket.on("framesent", lambda frame: self._record(socket.url, frame)),
-        )
+        tab = self._context.new_page()
+        tab.on("websocket", self._listen)
+        self._tabs.append(tab)
         return tab
+
+    def leave(self) -> None:
+        """Leave all pages; shared tabs are free for another member then."""
+        for tab in self._tabs:
+            tab.remove_listener("websocket", self._listen)
+            if isinstance(self._context, Tabs):
+                self._context.take_back(tab)
+        self._tabs.clear()
+
+    @property
+    def context(self) -> BrowserContext:
+        """The browser context of this member's tabs."""
+        return self.page.context
+
+    def _listen(self, socket: WebSocket) -> None:
+        socket.on("framesent", lambda frame: self._record(socket.url, frame))
 
     def _record(self, url: str, frame: str | bytes) -> None:
         if '"type"' in str(frame):
@@ -134,7 +216,7 @@ class Member:
 
     def open(self) -> "Member":
         """Follow the start link."""
-        _go(self.page, self.session.url + self.link)
+        self.opened = _go(self.page, self.session.url + self.link)
         return self
 
     def come_back(self) -> "Member":
@@ -195,21 +277,31 @@ class Visitor:
     """A participant without a browser, who only follows the start link."""
 
     def __init__(self, session: Session, place: int) -> None:
-        """Become the participant at `place` (from 1) of the session; nothing is opened yet."""
+        """Become the participant of the session at `place` (from 1)."""
         self.code = session.codes[place - 1]
-        self._http = httpx.Client(base_url=session.url, follow_redirects=True, timeout=15)
-        self._link = session.links[place - 1]
+        self._link = session.url + session.links[place - 1]
+
+    def _follow_link(self) -> httpx.Response:
+        answer = HTTP.get(self._link)
+        assert answer.status_code == 200, answer.text
+        return answer
 
     def path(self) -> str:
         """Follow the start link, and return the path of the page that this leads to."""
-        answer = self._http.get(self._link)
-        assert answer.status_code == 200, answer.text
-        return answer.url.path
+        return self._follow_link().url.path
 
     def visit(self) -> "Visitor":
         """Follow the start link to MyPage."""
         assert "/MyPage/" in self.path()
         return self
+
+    def moved_by(self) -> int:
+        """Follow the start link to Results, and return the member whom it names."""
+        answer = self._follow_link()
+        assert "/Results/" in answer.url.path, answer.url
+        named = MOVED_BY.search(answer.text)
+        assert named, answer.text
+        return int(named[0].split()[1])
 
 
 class Socket:

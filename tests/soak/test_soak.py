@@ -45,7 +45,7 @@ class Crowd:
     @classmethod
     def open_session(cls, browser: Browser, admin: Page, server: Server, random: Random) -> "Crowd":
         """Make a session; all members open the page, and a few leave it."""
-        session = Session(admin, server.url, f"crowd_{MEMBERS}")
+        session = Session.create(admin, server.url, f"crowd_{MEMBERS}")
         context = browser.new_context()
         crowd = cls(context, [Member(context, session, n) for n in range(1, MEMBERS + 1)])
         for member in crowd.members:
