@@ -93,6 +93,8 @@ class Sampled:
     counted: float = 0
     """The part of these seconds that samples of the children have shown."""
 
+    has_ended: bool = False
+
     kind_of_children: str = OTHER
 
     def update(self) -> None:
@@ -100,6 +102,13 @@ class Sampled:
         times = self.process.cpu_times()
         self.own = times.user + times.system
         self.waited_for = times.children_user + times.children_system
+
+    def waiting_parent(self) -> "Sampled | None":
+        """Return the parent, or, if it has ended, too, the nearest ancestor that has not."""
+        parent = self.parent
+        while parent and parent.has_ended:
+            parent = parent.parent
+        return parent
 
     def add_to(self, seconds: defaultdict[str, float]) -> None:
         """Add its own seconds, and those of its children that no sample has shown."""
@@ -156,9 +165,10 @@ class Sampler:
                 sampled.update()
             except psutil.Error:
                 del self._running[pid]
+                sampled.has_ended = True
                 sampled.add_to(self._ended)
-                if sampled.parent:
-                    sampled.parent.counted += sampled.own + sampled.waited_for
+                if parent := sampled.waiting_parent():
+                    parent.counted += sampled.own + max(sampled.waited_for, sampled.counted)
 
 
 class Report:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from packaging.version import Version
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 from websockets.typing import Origin
 
 from channelsmin.errors import UserError
@@ -34,6 +34,9 @@ NewMember = Callable[..., Member]
 OpenMember = Callable[[Session, int], Member]
 SocketUrl = Callable[[Server, str], str]
 Connect = Callable[..., Socket]
+
+VIEWPORT: ViewportSize = {"width": 400, "height": 300}
+"""Small, since drawing takes time."""
 
 TRIALS = 2
 """How many trials of fault injection an ordinary run makes."""
@@ -242,7 +245,7 @@ def tabs(browser: Browser) -> Tabs:
 
 
 def _new_context(browser: Browser, **options: Any) -> BrowserContext:
-    context = browser.new_context(**options)
+    context = browser.new_context(viewport=VIEWPORT, **options)
     context.set_default_timeout(15_000)
     return context
 
