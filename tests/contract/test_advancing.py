@@ -64,6 +64,21 @@ def test_a2_another_app_and_another_round_stay(
     twin.expect_results(moved_by=3)
 
 
+def test_a2_the_news_reaches_no_socket_of_another_group(
+    server: Server, groups: Groups, socket_url: SocketUrl, connect: Connect
+) -> None:
+    """A page that gets it by mistake stays where it is, so only a socket shows it."""
+    visitors = [Visitor(groups.new(server), 1).visit() for _ in range(2)]
+    ours, theirs = (connect(socket_url(server, visitor.code)) for visitor in visitors)
+    for socket in (ours, theirs):
+        socket.send(ask())
+        assert socket.receive() == NOT_YET
+    ours.send(click())
+    assert ours.receive() == MOVED
+    theirs.send(ask())
+    assert theirs.receive() == NOT_YET
+
+
 def test_a3_a_member_who_comes_after_the_click_is_sent_on_at_once(
     session: Session, open_group: OpenGroup, open_member: OpenMember
 ) -> None:
