@@ -8,19 +8,33 @@ from playwright.sync_api import Page, expect
 
 from channelsmin.runtime.server import Server
 from harness.admin import exported
-from harness.fixtures import Connect, Groups, NewMember, OpenGroup, OpenMember, SocketUrl
+from harness.fixtures import Connect, Groups, OpenGroup, OpenMember, SocketUrl
 from harness.instrumented import NEWS, Instrumented
-from harness.members import ON_RESULTS, Member, Session, Socket, Visitor, join_through_network
+from harness.members import ON_RESULTS, Network, Session, Socket, Visitor
 from harness.protocol import MOVED, NOT_YET, ask, click
 
 
 @pytest.mark.parametrize("clicker", [1, 2, 3])
 def test_a1_a_click_by_any_member_takes_the_whole_group_on(
-    group: list[Member], clicker: int
+    server: Server,
+    session: Session,
+    open_group: OpenGroup,
+    socket_url: SocketUrl,
+    connect: Connect,
+    clicker: int,
 ) -> None:
-    group[clicker - 1].click_done()
-    for member in group:
+    """Two members have a page, the third one only a socket, which is notified."""
+    second, third = clicker % 3 + 1, (clicker + 1) % 3 + 1
+    pages = open_group(session, clicker, second)
+    visitor = Visitor(session, third).visit()
+    socket = connect(socket_url(server, visitor.code))
+    socket.send(ask())
+    assert socket.receive() == NOT_YET
+    pages[0].click_done()
+    for member in pages:
         member.expect_results(moved_by=clicker)
+    assert socket.receive() == MOVED
+    assert visitor.moved_by() == clicker
 
 
 def test_a2_another_group_and_another_session_stay(
@@ -76,11 +90,11 @@ def test_a3_a_member_who_comes_after_the_click_is_sent_on_at_once(
 
 
 def test_a3_a_member_who_reloads_after_the_click_is_sent_on_at_once(
-    session: Session, open_group: OpenGroup, new_member: NewMember
+    session: Session, open_group: OpenGroup, open_without_scripts: OpenMember
 ) -> None:
     (first,) = open_group(session, 1)
     # Without scripts, so that only the reload can move this member.
-    third = new_member(session, 3, java_script_enabled=False).open()
+    third = open_without_scripts(session, 3)
     third.expect_my_page()
     first.click_done()
     first.expect_results(moved_by=1)
@@ -224,11 +238,15 @@ def test_a7_all_tabs_of_a_participant_move(session: Session, open_group: OpenGro
 
 
 def test_a8_a_click_while_the_socket_is_down_is_neither_lost_nor_doubled(
-    instrumented: Instrumented, groups: Groups, open_group: OpenGroup, new_member: NewMember
+    instrumented: Instrumented,
+    groups: Groups,
+    open_group: OpenGroup,
+    network: Network,
+    open_through_network: OpenMember,
 ) -> None:
-    """In the copy with three rounds: a doubled click would also move the group in round 2."""
+    """In the copy with two rounds: a doubled click would also move the group in round 2."""
     session = groups.new(instrumented.server)
-    third, network = join_through_network(new_member(session, 3))
+    third = open_through_network(session, 3).ready()
     group = [*open_group(session, 1), third]
     network.cut()
     third.click_done()

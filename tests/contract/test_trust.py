@@ -208,13 +208,17 @@ def expect_ignored(group: SocketGroup, connect: Connect, messages: list[str | by
 def test_s3_a_thousand_messages_delay_nobody(
     session: Session, server: Server, open_group: OpenGroup, socket_url: SocketUrl, connect: Connect
 ) -> None:
-    first, second = open_group(session, 1, 2)
-    flooding = connect(socket_url(server, Visitor(session, 3).visit().code))
+    (second,) = open_group(session, 2)
+    first, third = (Visitor(session, place).visit() for place in (1, 3))
+    listening, flooding = (connect(socket_url(server, visitor.code)) for visitor in (first, third))
+    listening.send(ask())
+    assert listening.receive() == NOT_YET
     flooding.send(*(GARBAGE[number % len(GARBAGE)] for number in range(500)))
     flooding.send(*([ask(2)] * 500))
     second.click_done()
-    for member in (first, second):
-        member.expect_results(moved_by=2)
+    second.expect_results(moved_by=2)
+    assert listening.receive() == MOVED
+    assert first.moved_by() == 2
 
 
 @pytest.mark.parametrize("origin", ["https://another.example", "null"])

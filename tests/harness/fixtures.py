@@ -26,7 +26,7 @@ from channelsmin.runtime.server import Server
 from channelsmin.testing import browser as browsers
 from harness.faults import Proxy
 from harness.instrumented import GROUPS, MANY_GROUPS, Instrumented, build, edit
-from harness.members import Member, Session, Socket, Tabs
+from harness.members import Member, Network, Session, Socket, Tabs
 
 OpenGroup = Callable[..., list[Member]]
 NewContext = Callable[..., BrowserContext]
@@ -181,7 +181,7 @@ def server(
 ) -> Iterator[Server]:
     """The release's development server, on the project as it was exported.
 
-    Only a session config with many groups is added. With --variant, the variant's release check is
+    Only MANY_GROUPS is added to its settings. With --variant, the variant's release check is
     disabled: it would stop the server on a release outside its range, whether the app works there
     or not.
     """
@@ -201,7 +201,7 @@ def server(
 def built_instrumented(
     environment: Environment, export: Export, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Instrumented]:
-    """The instrumented copy of the project, with three rounds, a twin app and taps."""
+    """The instrumented copy of the project, with two rounds, a twin app and taps."""
     built = build(export, environment, tmp_path_factory.mktemp("instrumented"))
     yield built
     built.server.stop()
@@ -244,6 +244,27 @@ def tabs(browser: Browser) -> Tabs:
     return Tabs(_new_context(browser))
 
 
+@pytest.fixture(scope="session")
+def tabs_without_scripts(browser: Browser) -> Tabs:
+    """Tabs in which no script runs."""
+    return Tabs(_new_context(browser, java_script_enabled=False))
+
+
+@pytest.fixture(scope="session")
+def network_and_tabs(browser: Browser) -> tuple[Network, Tabs]:
+    """Tabs behind a network that can fail."""
+    context = _new_context(browser)
+    return Network(context), Tabs(context)
+
+
+@pytest.fixture
+def network(network_and_tabs: tuple[Network, Tabs]) -> Iterator[Network]:
+    """The network between `open_through_network`'s members and the server; without a fault."""
+    network, _ = network_and_tabs
+    yield network
+    network.restore()
+
+
 def _new_context(browser: Browser, **options: Any) -> BrowserContext:
     context = browser.new_context(viewport=VIEWPORT, **options)
     context.set_default_timeout(15_000)
@@ -277,6 +298,24 @@ def new_member(new_context: NewContext) -> NewMember:
 @pytest.fixture
 def open_member(tabs: Tabs) -> Iterator[OpenMember]:
     """Return a function that opens the start link of a member, in a tab that tests share."""
+    yield from _opening(tabs)
+
+
+@pytest.fixture
+def open_without_scripts(tabs_without_scripts: Tabs) -> Iterator[OpenMember]:
+    """Return a function that opens the start link of a member whose browser runs no scripts."""
+    yield from _opening(tabs_without_scripts)
+
+
+@pytest.fixture
+def open_through_network(
+    network_and_tabs: tuple[Network, Tabs], network: Network
+) -> Iterator[OpenMember]:
+    """Return a function that opens the start link of a member behind `network`."""
+    yield from _opening(network_and_tabs[1])
+
+
+def _opening(tabs: Tabs) -> Iterator[OpenMember]:
     members: list[Member] = []
 
     def open_member(session: Session, place: int) -> Member:

@@ -135,10 +135,12 @@ class Network:
         for route in self._routes:
             with suppress(Exception):  # closed before
                 route.close()
+        self._routes.clear()
 
     def restore(self) -> None:
         """Let new connections through again."""
         self.is_cut = False
+        self.loses_messages = False
         self.context.set_offline(False)
 
 
@@ -275,12 +277,6 @@ class Member:
         """Return the address of this member's socket, with another participant's code in it."""
         assert self.code in self.socket_url
         return self.socket_url.replace(self.code, quote(code, safe=""))
-
-
-def join_through_network(member: Member) -> tuple[Member, Network]:
-    """Put a member behind a network that can fail, and wait until the page is connected."""
-    network = Network(member.context)
-    return member.open().ready(), network
 
 
 class Visitor:
