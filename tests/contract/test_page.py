@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from channelsmin.runtime.export import Export, write
 from harness.fixtures import OpenGroup, OpenMember
-from harness.members import Member, Network, Session
+from harness.members import Network, Session
 
 
 def test_p1_one_sentence_and_one_button_named_done(session: Session, open_group: OpenGroup) -> None:
@@ -32,8 +32,11 @@ def test_p1_without_scripts_otrees_next_button_replaces_done(
         member.expect_results(moved_by=2)
 
 
-def test_p2_results_says_that_the_group_moved_and_who_moved_it(group: list[Member]) -> None:
-    group[2].click_done()
+def test_p2_results_says_that_the_group_moved_and_who_moved_it(
+    session: Session, open_group: OpenGroup
+) -> None:
+    group = open_group(session, 2, 3)
+    group[1].click_done()
     for member in group:
         member.expect_results(moved_by=3)
         expect(member.page.get_by_text("Your group has moved on")).to_be_visible()

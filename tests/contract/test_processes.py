@@ -45,11 +45,12 @@ def production(
 ) -> Iterator[Server]:
     """The release's production server, on PostgreSQL and Redis."""
     folder = tmp_path_factory.mktemp("production")
-    project, packages = folder / "project", folder / "packages"
+    project = folder / "project"
     exporting.write(export, project)
     commands = production_servers(export)
-    needs = [*export.variant.postgresql_needs, *commands.needs]
-    environment.install_beside(packages, needs)
+    packages = services.installed_once(
+        environment, [*export.variant.postgresql_needs, *commands.needs]
+    )
     extra = {
         "DATABASE_URL": database.url,
         "REDIS_URL": redis_url,

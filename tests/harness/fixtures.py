@@ -35,6 +35,9 @@ OpenMember = Callable[[Session, int], Member]
 SocketUrl = Callable[[Server, str], str]
 Connect = Callable[..., Socket]
 
+SERVERS = ("production", "built_instrumented", "server")
+"""The fixtures that start a server for the whole run."""
+
 VIEWPORT: ViewportSize = {"width": 400, "height": 300}
 """Small, since drawing takes time."""
 
@@ -95,8 +98,16 @@ def trial_seeds(config: pytest.Config) -> list[int]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Check first that the right release is installed: every other test depends on it."""
+    """Check first that the right release is installed: every other test depends on it.
+
+    With pytest-xdist and `--dist loadgroup`, the tests of one server run in one process, so that
+    each server is started only once.
+    """
     items.sort(key=lambda item: "test_the_release_is_the_one" not in item.name)
+    for item in items:
+        servers = [name for name in SERVERS if name in getattr(item, "fixturenames", ())]
+        if servers:
+            item.add_marker(pytest.mark.xdist_group(servers[0]))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -380,9 +391,3 @@ def proxy(server: Server) -> Iterator[Proxy]:
 def session(groups: Groups, server: Server) -> Session:
     """A group of three that no test has used."""
     return groups.new(server)
-
-
-@pytest.fixture
-def group(open_group: OpenGroup, session: Session) -> list[Member]:
-    """Three members of one group, connected."""
-    return open_group(session, 1, 2, 3)

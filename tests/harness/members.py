@@ -301,6 +301,10 @@ class Visitor:
         assert "/MyPage/" in self.path()
         return self
 
+    def index(self) -> int:
+        """Return the number of the participant's page in the session."""
+        return int(self.path().rstrip("/").rsplit("/", 1)[1])
+
     def moved_by(self) -> int:
         """Follow the start link to Results, and return the member whom it names."""
         answer = self._follow_link()
