@@ -16,7 +16,6 @@ from harness.protocol import MOVED, NOT_YET, ask, click
 
 @pytest.mark.parametrize("clicker", [1, 2, 3])
 def test_a1_a_click_by_any_member_takes_the_whole_group_on(
-    server: Server,
     session: Session,
     open_group: OpenGroup,
     socket_url: SocketUrl,
@@ -27,7 +26,7 @@ def test_a1_a_click_by_any_member_takes_the_whole_group_on(
     second, third = clicker % 3 + 1, (clicker + 1) % 3 + 1
     pages = open_group(session, clicker, second)
     visitor = Visitor(session, third).visit()
-    socket = connect(socket_url(server, visitor.code))
+    socket = connect(socket_url(session, visitor.code))
     socket.send(ask())
     assert socket.receive() == NOT_YET
     pages[0].click_done()
@@ -111,7 +110,7 @@ def test_a3_a_member_who_connects_during_the_click_is_notified(
 ) -> None:
     """The app subscribes, then reads the state, so a click in between is noticed either way."""
     session = groups.new(instrumented.server)
-    url = socket_url(instrumented.server, Visitor(session, 3).visit().code)
+    url = socket_url(session, Visitor(session, 3).visit().code)
     (second,) = open_group(session, 2)
 
     def join() -> Socket:
@@ -134,8 +133,9 @@ def test_a4_the_click_is_committed_before_any_member_is_notified(
     instrumented: Instrumented, groups: Groups, socket_url: SocketUrl, connect: Connect
 ) -> None:
     """Pause the server just before it notifies, kill it there, and look into its database."""
-    visitor = Visitor(groups.new(instrumented.server), 2).visit()
-    socket = connect(socket_url(instrumented.server, visitor.code))
+    session = groups.new(instrumented.server)
+    visitor = Visitor(session, 2).visit()
+    socket = connect(socket_url(session, visitor.code))
     with instrumented.hold("publish", NEWS):
         socket.send(click())
         instrumented.wait_until_held("publish")
@@ -154,7 +154,7 @@ def test_a5_the_first_click_wins_and_stays_on_record(
 ) -> None:
     (watcher,) = open_group(session, 3)
     codes = [Visitor(session, place).visit().code for place in (1, 2)]
-    sockets = [connect(socket_url(server, code)) for code in codes]
+    sockets = [connect(socket_url(session, code)) for code in codes]
     for socket in sockets:
         socket.send(ask())
         assert socket.receive() == NOT_YET
@@ -172,25 +172,29 @@ def test_a5_the_first_click_wins_and_stays_on_record(
     assert before <= moved_at <= datetime.now(timezone.utc)
 
     # A later click of the other member writes nothing, and its sender still moves on.
-    late = connect(socket_url(server, codes[2 - winner]))
+    late = connect(socket_url(session, codes[2 - winner]))
     late.send(click())
     assert late.receive() == MOVED
     assert exported(admin, server.url)[codes[0], 1] == record
 
 
 def test_a5_the_group_is_notified_once_and_later_only_the_page_that_asks(
-    server: Server, session: Session, socket_url: SocketUrl, connect: Connect
+    session: Session, socket_url: SocketUrl, connect: Connect
 ) -> None:
-    first, late = (socket_url(server, Visitor(session, place).visit().code) for place in (2, 3))
-    waiting = connect(first)
+    visitors = [Visitor(session, place).visit() for place in (1, 2, 3)]
+    others, first, late = (socket_url(session, visitor.code) for visitor in visitors)
+    listening, waiting = connect(others), connect(first)
+    listening.send(ask())
+    assert listening.receive() == NOT_YET
     waiting.send(click())
     assert waiting.receive() == MOVED
+    assert listening.receive() == MOVED
     joining = connect(late)
     joining.send(ask())
     assert joining.receive() == MOVED
     joining.send(click())
     assert joining.receive() == MOVED
-    for socket in (waiting, joining):
+    for socket in (listening, waiting, joining):
         assert socket.received_by_now() == []
 
 

@@ -32,10 +32,10 @@ OpenGroup = Callable[..., list[Member]]
 NewContext = Callable[..., BrowserContext]
 NewMember = Callable[..., Member]
 OpenMember = Callable[[Session, int], Member]
-SocketUrl = Callable[[Server, str], str]
+SocketUrl = Callable[[Session, str], str]
 Connect = Callable[..., Socket]
 
-SERVERS = ("production", "built_instrumented", "server")
+SERVERS = ("built_production", "built_instrumented", "server")
 """The fixtures that start a server for the whole run."""
 
 VIEWPORT: ViewportSize = {"width": 400, "height": 300}
@@ -106,7 +106,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "test_the_release_is_the_one" not in item.name)
     for item in items:
         servers = [name for name in SERVERS if name in getattr(item, "fixturenames", ())]
-        if servers:
+        if servers and item.config.pluginmanager.hasplugin("xdist"):
             item.add_marker(pytest.mark.xdist_group(servers[0]))
 
 
@@ -231,6 +231,9 @@ class Groups:
     """Hands out groups of three that no test has used: parts of one large session per server."""
 
     admin: Page
+    guides: dict[str, Session] = field(default_factory=dict)
+    """The first group of each session, by the session's code: it belongs to `socket_url`."""
+
     _unused: dict[str, list[Session]] = field(default_factory=dict)
 
     def new(self, server: Server) -> Session:
@@ -239,7 +242,8 @@ class Groups:
         if not unused:
             session = Session.create(self.admin, server.url, "many_groups")
             self.admin.goto("about:blank")
-            unused += [session.group(number) for number in reversed(range(GROUPS))]
+            self.guides[session.code], *others = map(session.group, range(GROUPS))
+            unused += reversed(others)
         return unused.pop()
 
 
@@ -352,16 +356,16 @@ def open_group(open_member: OpenMember) -> OpenGroup:
 def socket_url(groups: Groups, tabs: Tabs) -> SocketUrl:
     """Return a function: the address of a participant's socket, who needs no page for it.
 
-    One member's page shows it, once for each server.
+    A member's page shows it, once for each session.
     """
     guides: dict[str, Member] = {}
 
-    def socket_url(server: Server, code: str) -> str:
-        if server.url not in guides:
-            guide = Member(tabs, groups.new(server), 1).open().ready()
+    def socket_url(session: Session, code: str) -> str:
+        if session.code not in guides:
+            guide = Member(tabs, groups.guides[session.code], 1).open().ready()
             guide.leave()
-            guides[server.url] = guide
-        return guides[server.url].socket_url_of(code)
+            guides[session.code] = guide
+        return guides[session.code].socket_url_of(code)
 
     return socket_url
 
