@@ -81,8 +81,10 @@ def test_a2_the_news_reaches_no_socket_of_another_group(
     server: Server, groups: Groups, socket_url: SocketUrl, connect: Connect
 ) -> None:
     """A page that gets it by mistake stays where it is, so only a socket shows it."""
-    visitors = [Visitor(groups.new(server), 1).visit() for _ in range(2)]
-    ours, theirs = (connect(socket_url(server, visitor.code)) for visitor in visitors)
+    sessions = (groups.new(server), groups.new(server))
+    ours, theirs = (
+        connect(socket_url(session, Visitor(session, 1).visit().code)) for session in sessions
+    )
     for socket in (ours, theirs):
         socket.send(ask())
         assert socket.receive() == NOT_YET
@@ -278,3 +280,16 @@ def test_a8_a_click_while_the_socket_is_down_is_neither_lost_nor_doubled(
     group[0].click_done()
     for member in group:
         member.expect_results(moved_by=1)
+
+
+def test_a8_a_click_is_sent_once_over_the_socket_and_not_again_over_http(
+    session: Session, open_group: OpenGroup
+) -> None:
+    group = open_group(session, 1, 2)
+    methods: list[str] = []
+    group[0].page.on("request", lambda request: methods.append(request.method))
+    group[0].click_done()
+    for member in group:
+        member.expect_results(moved_by=1)
+    assert sum('"click"' in message for message in group[0].sent) == 1
+    assert "POST" not in methods
