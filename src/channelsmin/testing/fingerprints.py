@@ -54,10 +54,11 @@ def of_variant(variant: Variant, release: Version) -> str:
 def _of_folders(*folders: Path, leaving_out: tuple[Path, ...] = ()) -> str:
     parts: list[bytes] = []
     for folder in folders:
-        for file in sorted(folder.rglob("*")):
+        # By their parts, with case: the order of paths differs between systems.
+        for file in sorted(folder.rglob("*"), key=lambda path: path.parts):
             ignored = "__pycache__" in file.parts or {file, *file.parents} & {*leaving_out}
             if file.is_file() and not ignored:
-                parts += [str(file.relative_to(folder)).encode(), file.read_bytes()]
+                parts += [file.relative_to(folder).as_posix().encode(), file.read_bytes()]
     return _digits(parts)
 
 
