@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from subprocess import CalledProcessError, TimeoutExpired
 
 
@@ -36,6 +37,16 @@ ADVICE = {
 }
 """What to do about an error of the system, by its number."""
 
+BY_MESSAGE = {
+    "Symlink loop": "a link leads in a circle: remove the link",
+    "Exceeds the limit": "a number has thousands of digits: check your files and arguments",
+    "embedded null": "a path contains a NUL byte: check your files and arguments",
+}
+"""What Python says by its general exceptions, and what it means."""
+
+LONGEST_WORD = 300
+"""Letters that are shown of one word: more than any usual path has."""
+
 OPEN_ELSEWHERE = 32
 """Windows's ERROR_SHARING_VIOLATION, whose errno is that of a lack of permission."""
 
@@ -56,7 +67,18 @@ def in_one_line(error: BaseException) -> str | None:
             return f"{_command(error.cmd)} failed with status {error.returncode}; it said: {last}"
         case TimeoutExpired():
             return f"{_command(error.cmd)} did not end within {error.timeout:.0f} seconds"
+        case RuntimeError() | ValueError():
+            return next((line for told, line in BY_MESSAGE.items() if told in str(error)), None)
     return None
+
+
+def shortened(line: str) -> str:
+    """Return a line without the middle of words that nobody can read, such as an endless path."""
+    return re.sub(rf"\S{{{LONGEST_WORD + 1},}}", lambda word: _without_middle(word[0]), line)
+
+
+def _without_middle(word: str) -> str:
+    return f"{word[: LONGEST_WORD // 2]}...{word[-LONGEST_WORD // 2 :]}"
 
 
 def _of_the_system(error: OSError) -> str:

@@ -14,7 +14,7 @@ from channelsmin import cli, maintainer_cli
 from channelsmin.paths import ROOT
 
 sys.path.insert(0, str(ROOT))
-import run as run_py  # noqa: E402 - it is no part of a package
+import run as run_py
 
 RunPy = Callable[..., "subprocess.CompletedProcess[str]"]
 

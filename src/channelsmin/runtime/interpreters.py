@@ -3,6 +3,7 @@
 import functools
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,9 @@ from channelsmin.matrix import variants
 ASK = "import sys, venv; print('%d.%d' % sys.version_info[:2])"
 
 ASK_WHERE = "import sys; print(sys.executable)"
+
+LAUNCHER_BYTES = 200_000
+"""Of a Windows script, the interpreter's name stands behind the launcher, before a zip archive."""
 
 SECONDS = 60
 """Seconds that an interpreter may take to answer; a slow disk and a virus scanner take some."""
@@ -38,7 +42,7 @@ def interpreters(version: str) -> Iterator[Path]:
     """
     seen = set[Path]()
     for candidate in _candidates(version):
-        if candidate not in seen and _says([str(candidate), "-c", ASK]) == version:
+        if candidate not in seen and says([str(candidate), "-c", ASK]) == version:
             yield candidate
         seen.add(candidate)
 
@@ -64,7 +68,7 @@ def _on_windows(version: str) -> Iterator[Path]:
     """
     yield Path(getattr(sys, "_base_executable", sys.executable))
     launcher = shutil.which("py")
-    if launcher and (told := _says([launcher, f"-{version}", "-c", ASK_WHERE])):
+    if launcher and (told := says([launcher, f"-{version}", "-c", ASK_WHERE])):
         yield Path(told)
     nodot = version.replace(".", "")
     for name, below in {
@@ -80,7 +84,24 @@ def _on_windows(version: str) -> Iterator[Path]:
         yield from _in_conda(conda, "python.exe")
 
 
-def _says(command: Sequence[str]) -> str:
+def of_script(script: Path) -> Path:
+    """Return the interpreter of an environment's script: what it names, or the one next to it.
+
+    A script begins with `#!` and a path. On Windows it is a program, which contains that line.
+    """
+    text = script.read_bytes()[-LAUNCHER_BYTES:] if script.suffix == ".exe" else _first_line(script)
+    named = re.findall(rb'#!\s*"?([^"\r\n\0]*python[^"\s\0]*)"?\s*$', text, re.MULTILINE)
+    if named:
+        return Path(os.fsdecode(named[-1]))
+    return script.with_name("python.exe" if script.suffix == ".exe" else "python")
+
+
+def _first_line(script: Path) -> bytes:
+    with script.open("rb") as file:
+        return file.readline(LAUNCHER_BYTES)
+
+
+def says(command: Sequence[str | Path]) -> str:
     """Return what an interpreter prints; "" if it does not start.
 
     In UTF-8: its path may have letters that the system's code page does not have.

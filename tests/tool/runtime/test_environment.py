@@ -99,9 +99,7 @@ def test_a_home_that_is_no_folder_is_named(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("HOME", str(tmp_path / home))
-    with pytest.raises(
-        UserError, match=r"the home folder .* does not exist: set"
-    ):
+    with pytest.raises(UserError, match=r"the home folder .* does not exist: set"):
         environment.cache()
 
 

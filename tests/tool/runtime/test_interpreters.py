@@ -64,7 +64,7 @@ def test_on_windows_the_usual_places_are_searched(
     python.parent.mkdir(parents=True)
     python.touch()
     monkeypatch.setattr(sys, "platform", "win32")
-    monkeypatch.setattr(interpreters, "_says", lambda command: "3.7" * (command[0] == str(python)))
+    monkeypatch.setattr(interpreters, "says", lambda command: "3.7" * (command[0] == str(python)))
     monkeypatch.setenv(name, str(tmp_path))
     assert list(interpreters.interpreters("3.7")) == [python]
 
@@ -79,7 +79,7 @@ def test_on_windows_the_launcher_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_p
 
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(shutil, "which", lambda name: name if name == "py" else None)
-    monkeypatch.setattr(interpreters, "_says", says)
+    monkeypatch.setattr(interpreters, "says", says)
     assert list(interpreters.interpreters("3.7")) == [python]
 
 
@@ -88,7 +88,7 @@ def test_on_windows_an_environments_python_is_not_taken_for_the_real_one(
 ) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(sys, "_base_executable", "base.exe", raising=False)
-    monkeypatch.setattr(interpreters, "_says", lambda command: HERE)
+    monkeypatch.setattr(interpreters, "says", lambda command: HERE)
     assert next(interpreters.interpreters(HERE)) == Path("base.exe")
 
 
@@ -119,3 +119,23 @@ def test_how_to_install_a_python_depends_on_the_machine(
     monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setattr(platform, "machine", lambda: machine)
     assert advice in interpreters.how_to_install(pythons)
+
+
+def test_the_interpreter_of_a_script_is_the_one_that_it_names(tmp_path: Path) -> None:
+    script = tmp_path / "otree"
+    script.write_text("#!/opt/my env/bin/python3.7\nimport otree\n")
+    assert interpreters.of_script(script) == Path("/opt/my env/bin/python3.7")
+    script.write_text("#!/bin/sh\n")
+    assert interpreters.of_script(script) == tmp_path / "python"
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_the_interpreter_of_a_windows_script_is_found_in_the_program(
+    quote: str, tmp_path: Path
+) -> None:
+    script = tmp_path / "otree.exe"
+    line = f"#!{quote}C:\\Users\\Jürgen M\\python.exe{quote}\r\n".encode()
+    script.write_bytes(b"MZ\0\0 #!python \0" * 9 + line + b"PK\x03\x04__main__.py")
+    assert interpreters.of_script(script) == Path("C:\\Users\\Jürgen M\\python.exe")
+    script.write_bytes(b"MZ\0\0")
+    assert interpreters.of_script(script) == tmp_path / "python.exe"
