@@ -1,63 +1,51 @@
-"""tox's plugin for this project: an environment for every release that is known.
+"""tox's plugin for this project, so that a plain `tox -e otree2.2.4` works in a fresh clone.
 
-What differs between the environments comes from where it is written: the releases from
-matrix/releases.toml, their Python from the variants, what is installed from matrix/locks.
+The suite runs in the environment of tox itself. So tox requires what the suite requires: where
+something is missing, tox installs it into `.tox/.tox` and starts again from there.
 """
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from packaging.version import Version
+from packaging.requirements import Requirement
 from tox.config.loader.memory import MemoryLoader
-from tox.config.sets import EnvConfigSet
+from tox.config.sets import ConfigSet
 from tox.plugin import impl
 from tox.session.state import State
-from tox.tox_env.python.pip.req_file import PythonDeps
 
-from channelsmin.matrix import locks, releases, variants
-from channelsmin.paths import ROOT, write_atomically
-from channelsmin.runtime import environment, interpreters
-from channelsmin.testing import suite
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
-REQUIREMENTS = ROOT / ".tox" / "requirements"
-"""Where tox finds what to install: pip takes hashes from a file, never from its arguments."""
+ROOT = Path(__file__).resolve().parent
+EXTRAS = ("test", "lint")
 
-OLD_PYTHONS = {"3.6", "3.7", "3.8"}
-"""What a current virtualenv makes no environments for; 20.21 is the last one that does for all.
-
-tox would see to that by itself, if the interpreters were on PATH and not in pyenv's folder:
-https://virtualenv.pypa.io/en/latest/reference/compatibility.html
-"""
-
-
-@impl
-def tox_extend_envs() -> Iterable[str]:
-    """Let `tox -e otree<release>` work for each release that a variant serves."""
-    return [f"otree{release}" for release in releases.known() if variants.find(release)]
-
-
-def _written(release: Version) -> Path:
-    """Write the release's requirements file where tox can read it; return where."""
-    file = REQUIREMENTS / f"otree{release}.txt"
-    text = environment.requirements(release, interpreters.best_version(release))
-    if not file.exists() or file.read_text(encoding="utf-8") != text:
-        write_atomically(file, text)
-    return file
+sys.path.insert(0, str(ROOT / "src"))
+try:
+    from channelsmin.testing.tox_environments import tox_add_env_config, tox_extend_envs
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] == "channelsmin":
+        raise
+else:
+    __all__ = ["tox_add_core_config", "tox_add_env_config", "tox_extend_envs"]
 
 
 @impl
-def tox_add_env_config(env_conf: EnvConfigSet, state: State) -> None:
-    """Give such an environment its interpreter and its one package."""
-    release = suite.release_of(env_conf.env_name or "")
-    if release is None:
-        return
-    pythons = variants.serving(release).pythons(release)
-    found = interpreters.best(release)
-    settings: dict[str, object] = {
-        "base_python": [str(found)] if found else [f"python{version}" for version in pythons],
-        "deps": PythonDeps(f"-r {_written(release)}", ROOT),
-        "set_env": locks.BUILD_VARIABLES,
-    }
-    if all(python in OLD_PYTHONS for python in pythons):
-        settings["virtualenv_spec"] = "virtualenv<20.22"
-    env_conf.loaders.insert(0, MemoryLoader(**settings))
+def tox_add_core_config(core_conf: ConfigSet, state: State) -> None:
+    """Let tox require the project's dependencies, as pyproject.toml lists them."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = {str(requirement): requirement for requirement in _requirements(project)}
+    core_conf.loaders.insert(0, MemoryLoader(requires=list(wanted.values())))
+
+
+def _requirements(project: dict[str, dict[str, list[str]]]) -> Iterator[Requirement]:
+    """Yield the requirements of the project and of EXTRAS, also of extras of extras."""
+    groups = [project["dependencies"], *map(project["optional-dependencies"].get, EXTRAS)]
+    while groups:
+        for requirement in map(Requirement, groups.pop() or ()):
+            if requirement.name == "channelsmin":
+                groups += map(project["optional-dependencies"].get, requirement.extras)
+            elif requirement.marker is None or requirement.marker.evaluate():
+                yield requirement

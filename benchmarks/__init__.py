@@ -1,1 +1,1 @@
-"""What a click costs and how long it takes: `python -m benchmarks`, or `python3 run.py bench`."""
+"""Measure the latency and cost of a click: `python -m benchmarks`, or `python3 run.py bench`."""

@@ -23,13 +23,13 @@ def main() -> None:
     parser.add_argument("--environment", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--members", type=int, nargs="*", default=[load.members for load in LOADS])
-    parser.add_argument("--clicks", type=int, help="how many at most")
+    parser.add_argument("--clicks", type=int, help="the greatest number of clicks")
     parser.add_argument(
         "--live-page-up-to",
         type=int,
         default=300,
         metavar="MEMBERS",
-        help="leave it out of larger groups: on 3.4.0 it needs seconds for a click of 300",
+        help="not in larger groups: on 3.4.0 a click takes seconds with 300 members",
     )
     options = parser.parse_args()
     export, environment = exporting.named(options.release), Environment(options.environment)
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def leave(number: int, frame: FrameType | None) -> None:
-    """End in good order, and every server with it."""
+    """Exit cleanly, so that all servers are stopped."""
     sys.exit(128 + number)
 
 
@@ -60,7 +60,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, leave)
     try:
         main()
-    except UserError as problem:
-        sys.exit(f"bench: {problem}")
+    except UserError as error:
+        sys.exit(f"bench: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,4 +1,4 @@
-"""The baseline: what a click costs where nothing but the sockets takes time.
+"""The baseline: the cost of a click if nothing but the sockets takes time.
 
 `python -m benchmarks.baseline PORT` runs a bare broadcast server, which notifies every member of
 each click. It keeps no record, has no database and knows no groups.
@@ -12,14 +12,14 @@ from websockets.asyncio.server import ServerConnection, broadcast, serve
 
 from harness import protocol
 
-MOVED, NOT_YET = (json.dumps(news) for news in (protocol.MOVED, protocol.NOT_YET))
+MOVED, NOT_YET = (json.dumps(message) for message in (protocol.MOVED, protocol.NOT_YET))
 
 
 async def run(port: int) -> None:
     """Serve until the process is ended."""
     members: set[ServerConnection] = set()
 
-    async def attend(member: ServerConnection) -> None:
+    async def handle(member: ServerConnection) -> None:
         members.add(member)
         try:
             async for message in member:
@@ -30,7 +30,7 @@ async def run(port: int) -> None:
         finally:
             members.discard(member)
 
-    async with serve(attend, "127.0.0.1", port, compression=None, ping_interval=None) as server:
+    async with serve(handle, "127.0.0.1", port, compression=None, ping_interval=None) as server:
         await server.serve_forever()
 
 

@@ -1,7 +1,7 @@
-"""Measure one release, beside the baseline and a live page: `python3 run.py bench` runs this.
+"""Measure one release, compared with the baseline and a live page: `python3 run.py bench`.
 
-What is compared runs at the same time and takes turns, click by click, so that whatever else the
-machine does in between befalls all alike.
+The subjects that are compared run at the same time and take turns, click by click, so that other
+load on the machine affects all of them alike.
 """
 
 import asyncio
@@ -25,41 +25,41 @@ from typing import Any
 import httpx
 import psutil
 
-from benchmarks.members import LOST, NEWS, Member, Room, Told, Traffic
+from benchmarks.members import LOST, NEWS, Delays, Member, Room, Traffic
 from benchmarks.project import BENCHMARKS, LIVE_PAGE, PATIENCE, VARIANT, Project, Snapshot, build
 from channelsmin.paths import ROOT
 from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.export import Export
 from channelsmin.runtime.processes import free_port, listening
-from harness.process_stats import Size, family
+from harness.process_stats import ProcessStats, process_tree
 from harness.protocol import click
 
 BASELINE = "baseline"
 NAMES = {VARIANT: "variant", LIVE_PAGE: "live_page"}
-"""How the results call the apps."""
+"""The names of the apps in the results."""
 
 CONNECTS = 5
 """How often all members connect at once."""
 
 LATE = 10
-"""How many members come late, at most."""
+"""The greatest number of members who connect late."""
 
 SETTLE = 0.02
-"""Seconds after the last member is told in which what the server still does is counted in."""
+"""Seconds after the last notification in which the server's work is still counted."""
 
 ENOUGH = 10
-"""The clicks with losses after which a subject is not clicked any more, as each takes LOST."""
+"""After so many clicks with losses a subject gets no more clicks, since each takes LOST."""
 
 AGAIN = 4.5
 """Seconds after which the page asks again."""
 
 QUIET = 0.5
-"""Seconds without a new statement after which the server is taken to have done."""
+"""Seconds without a new statement after which the server counts as idle."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """How many members a group has, how often one clicks, how often all then load Results."""
+    """The size of a group, the number of clicks, and how often all members then load Results."""
 
     members: int
     clicks: int
@@ -71,21 +71,21 @@ LOADS = (Load(3, 200, 30), Load(30, 200, 10), Load(100, 200, 2), Load(300, 1000,
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured: a group that is played, and the processes that serve it."""
+    """A subject: a group of simulated members, and the processes that serve it."""
 
     name: str
     room: Room
     processes: Sequence[psutil.Process]
 
     def cpu_seconds(self) -> float:
-        """Return how long its processes have had a processor so far."""
+        """Return the CPU seconds of the subject's processes so far."""
         times = [process.cpu_times() for process in self.processes]
         return sum(time.user + time.system for time in times)
 
 
 @dataclass
 class Record:
-    """What was measured of one subject under one load; times are in ms."""
+    """The measurements of one subject under one load; times are in ms."""
 
     first: list[float] = field(default_factory=list)
     median: list[float] = field(default_factory=list)
@@ -95,11 +95,11 @@ class Record:
     late: list[float] = field(default_factory=list)
     clicks: int = 0
     lost: int = 0
-    anew: int = 0
-    """How often a member had to connect anew, since the server had closed the socket."""
+    reconnections: int = 0
+    """How often a member had to connect again, since the server had closed the socket."""
 
     losses: int = 0
-    """In how many clicks somebody was not told."""
+    """The number of clicks of which a member was not notified."""
 
     unanswered: int = 0
     twice: int = 0
@@ -107,18 +107,18 @@ class Record:
     failed_pages: int = 0
     cpu_seconds: float = 0
 
-    def add(self, told: Told) -> None:
-        """Note a click."""
+    def add(self, delays: Delays) -> None:
+        """Add a click."""
         self.clicks += 1
-        self.lost += told.lost
-        self.losses += told.lost > 0
-        if told.delays:
-            self.first.append(told.delays[0])
-            self.median.append(told.delays[len(told.delays) // 2])
-            self.last.append(told.delays[-1])
+        self.lost += delays.lost
+        self.losses += delays.lost > 0
+        if times := delays.milliseconds:
+            self.first.append(times[0])
+            self.median.append(times[len(times) // 2])
+            self.last.append(times[-1])
 
     def summary(self) -> dict[str, Any]:
-        """Return it in few numbers."""
+        """Return the summary that is written to the results."""
         times = ("first", "median", "last", "results", "connect", "late")
         return {
             "clicks": self.clicks,
@@ -126,7 +126,7 @@ class Record:
             "lost": self.lost,
             "unanswered": self.unanswered,
             "twice": self.twice,
-            "connected_anew": self.anew,
+            "connected_anew": self.reconnections,
             "messages_per_late_joiner": self.late_messages / max(1, len(self.late)),
             "failed_pages": self.failed_pages,
             "cpu_seconds_per_1000_clicks": round(1000 * self.cpu_seconds / self.clicks, 2),
@@ -134,20 +134,20 @@ class Record:
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:
-    """Return the number of values, the middle one, and the one that 99 in 100 do not exceed."""
+    """Return the number of values, the median and the 99th percentile."""
     cuts = quantiles(values, n=100, method="inclusive") if len(values) > 1 else [values[0]] * 99
     return {"n": len(values), "p50": round(cuts[49], 3), "p99": round(cuts[98], 3)}
 
 
 def in_turn(subjects: Sequence[Subject], turn: int) -> Iterator[Subject]:
-    """Yield all, another one first each time."""
+    """Yield all, each time with another one first."""
     first = turn % len(subjects)
     yield from subjects[first:]
     yield from subjects[:first]
 
 
 async def connect_all(subjects: Sequence[Subject], records: Mapping[str, Record]) -> None:
-    """Let all members connect at once, some times; they stay connected the last time."""
+    """Let all members connect together, several times; the last time they stay connected."""
     for turn in range(CONNECTS):
         for subject in in_turn(subjects, turn):
             if turn:
@@ -159,7 +159,7 @@ async def connect_all(subjects: Sequence[Subject], records: Mapping[str, Record]
 async def click_all(
     subjects: Sequence[Subject], records: Mapping[str, Record], clicks: int, snapshot: Snapshot
 ) -> None:
-    """Let the members of a fresh group click in turn, and see when all are told."""
+    """Let the members of a fresh group click in turn, and record when all are notified."""
     for turn in range(clicks):
         for subject in in_turn(subjects, turn):
             record, room = records[subject.name], subject.room
@@ -167,22 +167,22 @@ async def click_all(
                 continue
             snapshot.restore()
             await room.connect()
-            heard = sum(len(member.heard) for member in room.members)
+            received = sum(len(member.received) for member in room.members)
             before = subject.cpu_seconds()
-            told = await room.click(turn % len(room.members))
+            delays = await room.click(turn % len(room.members))
             await asyncio.sleep(SETTLE)
             record.cpu_seconds += subject.cpu_seconds() - before
             room.tidy()
-            record.add(told)
-            heard = sum(len(member.heard) for member in room.members) - heard
-            record.twice += max(0, heard - len(told.delays))
+            record.add(delays)
+            received = sum(len(member.received) for member in room.members) - received
+            record.twice += max(0, received - len(delays.milliseconds))
         progress(f"click {turn + 1} of {clicks}", turn + 1 == clicks)
 
 
 async def come_late(
     subjects: Sequence[Subject], records: Mapping[str, Record], snapshot: Snapshot
 ) -> None:
-    """Let members connect after the click, one after the other, and count what is sent then."""
+    """Let members connect after the click, one after the other, and count the messages."""
     snapshot.restore()
     for subject in subjects:
         record, room = records[subject.name], subject.room
@@ -191,32 +191,32 @@ async def come_late(
         for member in room.members[:LATE]:
             member.leave()
             await asyncio.sleep(SETTLE)
-            heard = sum(len(other.heard) for other in room.members)
+            received = sum(len(other.received) for other in room.members)
             start = time.perf_counter()
             await member.connect()
             record.late.append(1000 * (time.perf_counter() - start))
             await asyncio.sleep(SETTLE)
             room.tidy()
-            record.late_messages += sum(len(other.heard) for other in room.members) - heard
+            record.late_messages += sum(len(other.received) for other in room.members) - received
 
 
 async def arrive_all(subject: Subject, record: Record, arrivals: int, snapshot: Snapshot) -> None:
-    """Let a member click, and all load Results as soon as they are told."""
+    """Let a member click, and all load Results as soon as they are notified."""
     room = subject.room
     for turn in range(arrivals):
         snapshot.restore()
         await room.connect()
         place = turn % len(room.members)
-        told = [member.listen_for(NEWS) for member in room.members]
+        notified = [member.listen_for(NEWS) for member in room.members]
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(timeout=PATIENCE, limits=limits) as client:
             start = time.perf_counter()
-            room.members[place].say(click())
-            words = f"Member {place + 1} of your group"
+            room.members[place].send(click())
+            text = f"Member {place + 1} of your group"
             arrived = await asyncio.gather(
                 *(
-                    arrive(client, member, when, words)
-                    for member, when in zip(room.members, told, strict=True)
+                    arrive(client, member, notification, text)
+                    for member, notification in zip(room.members, notified, strict=True)
                 )
             )
         record.lost += sum(arrival is None for arrival in arrived)
@@ -229,29 +229,29 @@ async def arrive_all(subject: Subject, record: Record, arrivals: int, snapshot: 
 
 @dataclass(frozen=True)
 class Arrival:
-    """When a member has Results, and how many error pages came first."""
+    """The time at which a member has Results, and the number of error pages before."""
 
     time: float
     failures: int
 
 
 async def arrive(
-    client: httpx.AsyncClient, member: Member, told: "asyncio.Future[float]", words: str
+    client: httpx.AsyncClient, member: Member, notified: "asyncio.Future[float]", text: str
 ) -> Arrival | None:
-    """Do what the page does when it is told; return None where Results never comes.
+    """Do what the page does when it is notified; return None if Results never comes.
 
-    If the server does not answer with a redirect, the page asks again after a while. What it
-    then loads can still be an error: a person would load it again.
+    If the server does not answer with a redirect, the page asks again after a while. The page
+    that it then loads can be an error: a person would reload it.
     """
     failures = 0
     try:
         async with asyncio.timeout(PATIENCE):
-            await told
+            await notified
             while not (await client.get(member.page)).is_redirect:
                 failures += 1
                 await asyncio.sleep(AGAIN)
             member.leave()
-            while words not in (await client.get(member.page, follow_redirects=True)).text:
+            while text not in (await client.get(member.page, follow_redirects=True)).text:
                 failures += 1
                 await asyncio.sleep(1)
     except (OSError, TimeoutError, httpx.TransportError):
@@ -267,7 +267,7 @@ async def play(subjects: Sequence[Subject], load: Load, snapshot: Snapshot) -> d
     await click_all(subjects, records, load.clicks, snapshot)
     for subject in subjects:
         attempts, wanted = subject.room.attempts(), CONNECTS * load.members
-        records[subject.name].anew = attempts - wanted
+        records[subject.name].reconnections = attempts - wanted
         records[subject.name].unanswered = subject.room.unanswered()
     await come_late(subjects, records, snapshot)
     for subject in subjects:
@@ -289,7 +289,7 @@ def running_baseline() -> Iterator[tuple[int, str]]:
 
 
 def take_times(project: Project, loads: Sequence[Load], live_page_up_to: int) -> dict[str, Any]:
-    """Measure how long all takes, under each load; the live page only up to so many members."""
+    """Measure the times under each load; the live page only up to so many members."""
     times = {}
     with project.server, running_baseline() as (baseline, address):
         for load in loads:
@@ -298,14 +298,14 @@ def take_times(project: Project, loads: Sequence[Load], live_page_up_to: int) ->
                 Subject(
                     BASELINE,
                     Room([Member("", address) for _ in range(load.members)]),
-                    family(baseline),
+                    process_tree(baseline),
                 )
             ]
             for app in project.apps:
                 if app == LIVE_PAGE and load.members > live_page_up_to:
                     continue
                 room = project.new_room(app, load.members)
-                subjects.append(Subject(NAMES[app], room, family(project.server.pid)))
+                subjects.append(Subject(NAMES[app], room, process_tree(project.server.pid)))
             snapshot = Snapshot(project.database)
             measured = asyncio.run(play(subjects, load, snapshot))
             times[str(load.members)] = {**measured, "ratios": ratios(measured)}
@@ -314,7 +314,7 @@ def take_times(project: Project, loads: Sequence[Load], live_page_up_to: int) ->
 
 
 def ratios(measured: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Return what the last member told waits, in multiples of each of the others (p50)."""
+    """Return how long the last notification takes (p50), as multiples of each other subject's."""
     last = {name: summary["last"]["p50"] for name, summary in measured.items() if "last" in summary}
     return {
         name: {
@@ -329,13 +329,13 @@ def ratios(measured: Mapping[str, Any]) -> dict[str, dict[str, float]]:
 
 @dataclass(frozen=True)
 class Meter:
-    """Counts what a server's database and a group's sockets are used for."""
+    """Counts the statements of a server's database and the traffic of a group's sockets."""
 
     statements: Path
     room: Room
 
     async def read(self) -> tuple[Counter[str], Traffic]:
-        """Return what has been counted so far, when the server has done."""
+        """Wait until the server is idle, and return the counts so far."""
         size = -1
         while size != (size := self.statements.stat().st_size):
             await asyncio.sleep(QUIET)
@@ -343,16 +343,16 @@ class Meter:
 
 
 async def count(meter: Meter, pid: int) -> dict[str, Any]:
-    """Count what connecting, the first click, a later one and a late joiner cost."""
+    """Count the cost of connecting, of the first click, of a later one and of a late joiner."""
     members = meter.room.members
     counted: dict[str, Any] = {}
-    before, memory = await meter.read(), Size.of(pid).megabytes
+    before, memory = await meter.read(), ProcessStats.of(pid).megabytes
 
-    async def note(what: str, shared_by: int = 1) -> None:
+    async def count_for(step: str, shared_by: int = 1) -> None:
         nonlocal before
         after = await meter.read()
         statements, traffic = after[0] - before[0], after[1] - before[1]
-        counted[what] = {
+        counted[step] = {
             "statements": {word: round(n / shared_by, 2) for word, n in statements.items()},
             "messages": round(traffic.messages / shared_by, 2),
             "bytes": round(traffic.octets / shared_by),
@@ -360,27 +360,27 @@ async def count(meter: Meter, pid: int) -> dict[str, Any]:
         before = after
 
     await meter.room.connect()
-    await note("connection", len(members))
-    grown = Size.of(pid).megabytes - memory
+    await count_for("connection", len(members))
+    grown = ProcessStats.of(pid).megabytes - memory
     counted["kilobytes_per_idle_connection"] = round(1000 * grown / len(members), 1)
     await meter.room.click(0)
-    await note("first_click")
-    told = members[1].listen_for(NEWS)
-    members[1].say(click())
-    await asyncio.wait([told], timeout=LOST)
+    await count_for("first_click")
+    answered = members[1].listen_for(NEWS)
+    members[1].send(click())
+    await asyncio.wait([answered], timeout=LOST)
     await asyncio.sleep(SETTLE)
-    await note("later_click")
+    await count_for("later_click")
     members[2].leave()
     before = await meter.read()
     await members[2].connect()
-    await note("late_joiner")
+    await count_for("late_joiner")
     return counted
 
 
 def take_counts(
     export: Export, environment: Environment, apps: Sequence[str], members: int
 ) -> dict[str, Any]:
-    """Count for each subject, each on a server of its own that has done nothing else."""
+    """Count for each subject, each on a fresh server of its own."""
     counts: dict[str, Any] = {}
     for app in apps:
         progress(f"counting for {NAMES[app]}", True)
@@ -401,7 +401,7 @@ def take_counts(
 
 
 def circumstances(environment: Environment, project: Project) -> dict[str, Any]:
-    """Return what the numbers depend on."""
+    """Return the circumstances of the measurement: versions and machine."""
     python = [str(environment.python), "--version"]
     answer = subprocess.run(python, capture_output=True, text=True, check=True)
     names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())

@@ -1,7 +1,7 @@
-"""Members of a group, as the bench plays them: the same for all that it measures.
+"""Members of a group, played by the benchmark: the same for all subjects.
 
-What a member does when something arrives is to note the time, and no more: messages are read
-afterwards, so that reading one member's does not delay the next one's clock.
+When data arrives, a member only records the time. Messages are parsed afterwards, so that parsing
+one member's messages does not delay the next one's time.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from harness.protocol import ask, click, read
+from harness.protocol import ask, click, parse
 
 ANSWER = re.compile(rb'"moved":')
 NEWS = re.compile(rb'"moved": ?true')
 HANDSHAKE = re.compile(rb"\r\n\r\n")
 
 URGENT = (0x88, 0x89)
-"""How the end and the ping of a WebSocket begin, which can't wait until messages are read."""
+"""First bytes of a WebSocket's close and ping, which must be handled at once."""
 
 LOST = 10
 """Seconds after which a message counts as lost."""
@@ -33,87 +33,87 @@ UNANSWERED = 30
 """Seconds after which the answer to a member who has connected counts as lost."""
 
 CONNECTED = 180
-"""Seconds that connecting may take."""
+"""Seconds within which all members must be connected."""
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """What went over sockets, both ways together; octets are those of TCP's payload."""
+    """The messages and bytes on sockets, in both directions; bytes are those of TCP's payload."""
 
     messages: int = 0
     octets: int = 0
 
     def __add__(self, more: "Traffic") -> "Traffic":
-        """Return both together."""
+        """Return the sum."""
         return Traffic(self.messages + more.messages, self.octets + more.octets)
 
     def __sub__(self, earlier: "Traffic") -> "Traffic":
-        """Return what went over them since then."""
+        """Return the traffic since `earlier`."""
         return Traffic(self.messages - earlier.messages, self.octets - earlier.octets)
 
 
 @dataclass(frozen=True)
-class Told:
-    """When the members were told of a click, in ms after it, the first one first; who was not."""
+class Delays:
+    """Milliseconds from a click to each notification, sorted; `lost` is how many never came."""
 
-    delays: Sequence[float]
+    milliseconds: Sequence[float]
     lost: int
 
 
 class Connection(asyncio.Protocol):
     """One WebSocket, from its handshake to its end."""
 
-    def __init__(self, address: str, heard: list[dict[str, Any]]) -> None:
-        """Be about to connect to `address`, and to add to `heard` what is heard there."""
-        self.heard = heard
+    def __init__(self, address: str, received: list[dict[str, Any]]) -> None:
+        """Prepare to connect to `address`, and to append its messages to `received`."""
+        self.received = received
         self.traffic = Traffic()
         self._socket = ClientProtocol(parse_uri(address))
         self._has_ended = False
         self._inbox: list[bytes] = []
-        self._awaited: re.Pattern[bytes] | None = None
-        self._came: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self._pattern: re.Pattern[bytes] | None = None
+        self._arrival: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     @property
     def is_open(self) -> bool:
-        """Say whether messages can go over it."""
+        """Return whether messages can be sent on it."""
         return self._socket.state is State.OPEN and not self._transport.is_closing()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for a WebSocket; without compression."""
+        """Send the handshake; without compression."""
         self._transport = cast(asyncio.Transport, transport)
         self._socket.send_request(self._socket.connect())
         self._flush()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Let who waits for something know that it will not come."""
+        """Raise the error in the future that waits for a message."""
         self._has_ended = True
-        if self._awaited:
-            self._awaited = None
-            self._came.set_exception(error or ConnectionResetError())
+        if self._pattern:
+            self._pattern = None
+            self._arrival.set_exception(error or ConnectionResetError())
 
     def data_received(self, data: bytes) -> None:
-        """Note when it came."""
+        """Record the time."""
         now = time.perf_counter()
         self._inbox.append(data)
-        if self._awaited and self._awaited.search(data):
-            self._awaited = None
-            self._came.set_result(now)
+        if self._pattern and self._pattern.search(data):
+            self._pattern = None
+            self._arrival.set_result(now)
         elif data[0] in URGENT:
             self.tidy()
 
     def listen_for(self, pattern: re.Pattern[bytes]) -> "asyncio.Future[float]":
-        """Return the time when something comes that this matches, as it will be known then.
+        """Return a future: the time at which data arrives that this pattern matches.
 
-        It will be an OSError if the connection ends before.
+        The future raises an OSError if the connection ends before.
         """
-        self._came = asyncio.get_running_loop().create_future()
+        self._arrival = asyncio.get_running_loop().create_future()
         if self._has_ended:
-            self._came.set_exception(ConnectionResetError())
+            self._arrival.set_exception(ConnectionResetError())
         else:
-            self._awaited = pattern
-        return self._came
+            self._pattern = pattern
+        return self._arrival
 
-    def say(self, text: str) -> None:
+    def send(self, text: str) -> None:
         """Send a message; a connection that has ended sends nothing."""
         if self.is_open:
             self.traffic += Traffic(messages=1)
@@ -121,7 +121,7 @@ class Connection(asyncio.Protocol):
             self._flush()
 
     def tidy(self) -> None:
-        """Read what has come, and answer pings."""
+        """Parse the data that has arrived, and answer pings."""
         if not self._inbox:
             return
         for data in self._inbox:
@@ -132,11 +132,11 @@ class Connection(asyncio.Protocol):
         for event in self._socket.events_received():
             if isinstance(event, Frame) and event.opcode is Opcode.TEXT:
                 self.traffic += Traffic(messages=1)
-                self.heard.append(read(bytes(event.data)))
+                self.received.append(parse(bytes(event.data)))
 
     def leave(self) -> None:
-        """Close it, as a page does that is left; nobody waits for anything any more."""
-        self._awaited = None
+        """Close it, as a page does on leaving; futures are not resolved any more."""
+        self._pattern = None
         self.tidy()
         if self.is_open:
             self._socket.send_close(CloseCode.GOING_AWAY)
@@ -151,13 +151,13 @@ class Connection(asyncio.Protocol):
 
 
 class Member:
-    """One member, who does what the page does."""
+    """A member, who does what the page does."""
 
     def __init__(self, page: str, socket: str) -> None:
-        """Be the member with these addresses; at the baseline server there is no page."""
+        """Become the member with these addresses; the baseline server has no page."""
         self.page = page
         self.socket = socket
-        self.heard: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
         self.attempts = 0
         self.unanswered = 0
         self.connection: Connection | None = None
@@ -165,19 +165,19 @@ class Member:
 
     @property
     def traffic(self) -> Traffic:
-        """What went over this member's connections so far."""
+        """The traffic on all of this member's connections so far."""
         return self._before + (self.connection.traffic if self.connection else Traffic())
 
     @property
     def is_connected(self) -> bool:
-        """Say whether this member's socket is open."""
+        """Return whether this member's socket is open."""
         return self.connection is not None and self.connection.is_open
 
     async def connect(self) -> None:
-        """Connect, ask, and wait for the answer; connect anew if the server closes the socket.
+        """Connect, ask, and wait for the answer; connect again if the server closes the socket.
 
-        Between two attempts passes as much time as the page lets pass. An answer that does not
-        come in time is counted as lost.
+        The delay between two attempts is the page's. An answer that does not arrive in time is
+        counted as lost.
         """
         wait = 0.5
         while True:
@@ -191,7 +191,7 @@ class Member:
     async def _attempt(self) -> None:
         self._before = self.traffic
         self.attempts += 1
-        self.connection = connection = Connection(self.socket, self.heard)
+        self.connection = connection = Connection(self.socket, self.received)
         address = parse_uri(self.socket)
         opened = connection.listen_for(HANDSHAKE)
         await asyncio.get_running_loop().create_connection(
@@ -202,7 +202,7 @@ class Member:
         if not connection.is_open:
             raise ConnectionResetError
         answered = connection.listen_for(ANSWER)
-        connection.say(ask())
+        connection.send(ask())
         done, _ = await asyncio.wait([answered], timeout=UNANSWERED)
         if done:
             await answered
@@ -210,34 +210,34 @@ class Member:
             self.unanswered += 1
 
     def listen_for(self, pattern: re.Pattern[bytes]) -> "asyncio.Future[float]":
-        """Return the time when a message comes that this matches, as it will be known then."""
+        """Return a future: the time at which a message arrives that this pattern matches."""
         assert self.connection
         return self.connection.listen_for(pattern)
 
-    def say(self, text: str) -> None:
+    def send(self, text: str) -> None:
         """Send a message."""
         assert self.connection
-        self.connection.say(text)
+        self.connection.send(text)
 
     def tidy(self) -> None:
-        """Read what has come."""
+        """Parse the data that has arrived."""
         if self.connection:
             self.connection.tidy()
 
     def leave(self) -> None:
-        """Close the socket, as a page does that is left."""
+        """Close the socket, as a page does on leaving."""
         if self.connection:
             self.connection.leave()
 
 
 @dataclass(frozen=True)
 class Room:
-    """A group whose members can connect, click and be told."""
+    """A group whose members can connect, click and be notified."""
 
     members: Sequence[Member]
 
     async def connect(self) -> float:
-        """Connect all who are not, at once; return the seconds until the last is answered."""
+        """Connect all members who are not; return the seconds until all are answered."""
         start = time.perf_counter()
         away = [member for member in self.members if not member.is_connected]
         async with asyncio.timeout(CONNECTED):
@@ -252,31 +252,33 @@ class Room:
             member.leave()
 
     def tidy(self) -> None:
-        """Read what has come to all of them."""
+        """Parse the data that has arrived at all members."""
         for member in self.members:
             member.tidy()
 
-    async def click(self, place: int) -> Told:
-        """Let one of the members click, and wait until all are told, or LOST has passed."""
-        told = [member.listen_for(NEWS) for member in self.members]
+    async def click(self, place: int) -> Delays:
+        """Let one member click; wait until all are notified, or until LOST has passed."""
+        notified = [member.listen_for(NEWS) for member in self.members]
         start = time.perf_counter()
-        self.members[place].say(click())
-        await asyncio.wait(told, timeout=LOST)
-        came = sorted(
-            1000 * (when.result() - start) for when in told if when.done() and not when.exception()
+        self.members[place].send(click())
+        await asyncio.wait(notified, timeout=LOST)
+        delays = sorted(
+            1000 * (future.result() - start)
+            for future in notified
+            if future.done() and not future.exception()
         )
         self.tidy()
-        return Told(came, len(told) - len(came))
+        return Delays(delays, len(notified) - len(delays))
 
     def attempts(self) -> int:
-        """Return how often its members have tried to connect so far."""
+        """Return how often the members have tried to connect so far."""
         return sum(member.attempts for member in self.members)
 
     def unanswered(self) -> int:
-        """Return how many answers to members who had connected were lost so far."""
+        """Return how many answers to connected members were lost so far."""
         return sum(member.unanswered for member in self.members)
 
     def traffic(self) -> Traffic:
-        """Return what has gone over its sockets so far."""
+        """Return the traffic on the members' sockets so far."""
         self.tidy()
         return sum((member.traffic for member in self.members), Traffic())

@@ -1,8 +1,7 @@
-"""A copy of the exported project with large groups, a live page beside it, and its server.
+"""A copy of the exported project with large groups and a live page, and its server.
 
-The server is the one whose database outlives a crash: so that the bench can put the database
-back, between two clicks, to what it was before the first. It runs in production mode, without
-Django's notes for debugging.
+The server is the one that keeps its database in a file, so that the benchmark can restore the
+database between two clicks. It runs in production mode, without Django's debugging.
 """
 
 import re
@@ -38,29 +37,29 @@ SESSION_CONFIGS.append(
 """
 
 SOCKET = re.compile(r"""id="otree-live" data-socket-url="([^"]+)"|'ws'\) \+ '([^']+)'""")
-"""Where a page says the address of its socket: a live page's, and socket.html's."""
+"""Matches the address of the socket in a page: of a live page, or of socket.html."""
 
 PATIENCE = 120
-"""Seconds that a page may take, when hundreds of members ask for theirs at once."""
+"""Seconds that a page may take when hundreds of members request theirs at the same time."""
 
 
 @dataclass(frozen=True)
 class Project:
-    """The copy, and what is in it to be measured."""
+    """The copy: its server, and the apps to measure."""
 
     server: Server
     apps: tuple[str, ...]
 
     @property
     def database(self) -> Path:
-        """The file of its database, on all releases."""
+        """The file of the project's database, on all releases."""
         return self.server.project / "db.sqlite3"
 
     def new_room(self, app: str, members: int) -> Room:
-        """Make a session of one group, and bring each of its members to MyPage.
+        """Make a session of one group, and open MyPage for each member.
 
-        One after the other: where start links are opened at once, oTree 6.0.15 answers one in
-        hundreds with error 500.
+        One after the other: when start links are opened at the same time, oTree 6.0.15 answers one
+        in hundreds with error 500.
         """
         size = str(members)
         server = self.server
@@ -88,7 +87,7 @@ class Project:
 def build(
     export: Export, environment: Environment, folder: Path, extra: Mapping[str, str]
 ) -> Project:
-    """Write the copy and prepare its server, which is not started yet."""
+    """Write the copy and create its server's database; the server is not started yet."""
     assert export.release is not None
     project = folder / "project"
     write(export, project)
@@ -111,7 +110,7 @@ def build(
 
 
 class Snapshot:
-    """What a database held at one time, so that it can be put back to it."""
+    """A copy of a database at one moment, to restore it later."""
 
     def __init__(self, file: Path) -> None:
         """Take a copy."""
@@ -121,6 +120,6 @@ class Snapshot:
             database.backup(self._copy)
 
     def restore(self) -> None:
-        """Put the database back to this; a server that runs on it goes on from there."""
+        """Restore the database; a running server continues with it."""
         with closing(sqlite3.connect(self._file, timeout=10)) as database:
             self._copy.backup(database)

@@ -1,9 +1,9 @@
 """Loaded at start-up by the Python of a server whose queries are counted.
 
-The bench puts this folder on the server's PYTHONPATH. Python 3.6 to 3.14, no dependencies. Each
-statement that SQLite runs adds a line, its first word, to the file CHANNELSMIN_STATEMENTS; but
-for what has nothing to do with the members: oTree's look, every few seconds, whether a timeout is
-due, and Django's own while it is in debug mode, for its log.
+The benchmark puts this folder on the server's PYTHONPATH. Python 3.6 to 3.14, no dependencies. Each
+statement that SQLite runs adds its first word as a line to the file CHANNELSMIN_STATEMENTS.
+Statements that the members do not cause are not counted: oTree's poll for due timeouts every few
+seconds, and those of Django's debug mode for its log.
 """
 
 import functools

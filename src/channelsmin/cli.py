@@ -10,7 +10,6 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -153,7 +152,7 @@ project_argument = click.argument("folder", type=Folder, default=".", metavar="[
 
 
 @click.group(cls=TwoGroups, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("channelsmin"), prog_name="channelsmin")
+@click.version_option(package_name="channelsmin", prog_name="channelsmin")
 def cli() -> None:
     """One button moves the whole group: the same real-time app for every oTree release."""
 

@@ -151,3 +151,63 @@ def progress(title: str, total: int) -> Iterator[Bar]:
                 drawn.console.print(line, highlight=False, markup=False)
 
         yield _RichBar()
+
+
+class Tasks(Protocol):
+    """Long tasks that run at the same time, each with its own progress."""
+
+    def start(self, name: str) -> None:
+        """A task begins."""
+
+    def update(self, name: str, percent: int, what: str) -> None:
+        """A task has come so far, and is at this part of it."""
+
+    def end(self, name: str, line: str) -> None:
+        """A task has ended; print this line about it."""
+
+
+class _PlainTasks:
+    """Tasks without a terminal: a line at the beginning and at the end of each."""
+
+    def start(self, name: str) -> None:
+        """Name it."""
+        note(f"{name} ...")
+
+    def update(self, name: str, percent: int, what: str) -> None:
+        """Print nothing."""
+
+    def end(self, name: str, line: str) -> None:
+        """Print the line."""
+        say(line)
+
+
+@contextmanager
+def tasks() -> Iterator[Tasks]:
+    """Show the progress of tasks: on a terminal a bar for each that is running."""
+    if _QUIET.get() or not sys.stdout.isatty():
+        yield _PlainTasks()
+        return
+    from rich import progress as rich_progress
+
+    columns = (
+        "{task.description}",
+        rich_progress.BarColumn(),
+        rich_progress.TaskProgressColumn(),
+        rich_progress.TimeElapsedColumn(),
+        "{task.fields[what]}",
+    )
+    with rich_progress.Progress(*columns) as drawn:
+        running: dict[str, rich_progress.TaskID] = {}
+
+        class _RichTasks:
+            def start(self, name: str) -> None:
+                running[name] = drawn.add_task(name, total=100, what="")
+
+            def update(self, name: str, percent: int, what: str) -> None:
+                drawn.update(running[name], completed=percent, what=what)
+
+            def end(self, name: str, line: str) -> None:
+                drawn.remove_task(running.pop(name))
+                drawn.console.print(line, highlight=False, markup=False)
+
+        yield _RichTasks()

@@ -34,6 +34,14 @@ def command(run: Callable[Parameters, None]) -> Callable[Parameters, None]:
     return run
 
 
+def _heed_ctrl_c() -> None:
+    """Let SIGINT end this command and the test runs, which inherit what it does.
+
+    A shell starts background jobs with SIGINT ignored.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 releases_argument = click.argument("releases", nargs=-1)
 
 
@@ -47,7 +55,8 @@ def check_option(meaning: str) -> Callable[[Callable[..., None]], Callable[..., 
 def test(releases: tuple[str, ...]) -> None:
     """Test releases, each in an environment of its own.
 
-    RELEASES are releases such as 2.2.4 (default: env_list in tox.ini).
+    RELEASES are releases such as 2.2.4, or `all` for env_list in tox.ini (default: the tool's own
+    tests, and the newest release of each variant that this machine can run).
     """
     from channelsmin.testing import suite
 
@@ -67,6 +76,25 @@ def trials(releases: tuple[str, ...], count: int) -> None:
 
     suite.run_trials(releases, count)
     documents.update()
+
+
+@command
+@releases_argument
+@click.option("--only", default="", metavar="TEXT", help="Only mutants with this in their names.")
+@click.option("--jobs", default=2, show_default=True, help="Mutants tried at once.")
+def mutants(releases: tuple[str, ...], only: str, jobs: int) -> None:
+    """Plant faults in the variants, and report which test finds each.
+
+    RELEASES are releases such as 2.2.4 (default: the newest of each variant).
+    """
+    from channelsmin.report import documents
+    from channelsmin.testing import mutants
+
+    _heed_ctrl_c()
+    try:
+        mutants.run(releases, only, jobs)
+    finally:
+        documents.update()
 
 
 @command
@@ -128,8 +156,7 @@ def sweep(releases: str, shard: str, jobs: int, again: bool, check: bool) -> Non
     if check:
         results.check()
         return
-    # A shell starts background jobs with SIGINT ignored, and the test runs would inherit that.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _heed_ctrl_c()
     try:
         sweep.run(releases, shard, jobs, again)
     finally:

@@ -1,4 +1,4 @@
-"""`channelsmin add`: the app in a project that oTree itself has made."""
+"""`channelsmin add`: the app in a project that oTree has created."""
 
 from pathlib import Path
 
@@ -11,15 +11,15 @@ from channelsmin.runtime.export import Export
 from channelsmin.runtime.processes import free_port
 from channelsmin.runtime.server import Server, run_otree
 from harness.fixtures import Connect, OpenGroup
-from harness.members import Session
-from harness.protocol import NOT_YET, ask
+from harness.members import Session, Visitor
+from harness.protocol import MOVED, NOT_YET, ask
 
 
 def test_added_to_a_project_of_ones_own_under_two_names_one_click_moves_each_group(
     environment: Environment,
     export: Export,
     release: Version,
-    researcher: Page,
+    admin: Page,
     open_group: OpenGroup,
     connect: Connect,
     tmp_path: Path,
@@ -27,7 +27,7 @@ def test_added_to_a_project_of_ones_own_under_two_names_one_click_moves_each_gro
     ended = run_otree(environment, tmp_path, "startproject", "project", "--noinput")
     project = tmp_path / "project"
     assert project.exists(), ended.stdout
-    # The first one finds no EXTENSION_APPS, the second one does.
+    # The first app finds no EXTENSION_APPS in settings.py, the second one does.
     for app in ("channelsmin", "lobby"):
         add.run(project, app, str(release), sure=True)
         before = contents(project)
@@ -38,15 +38,18 @@ def test_added_to_a_project_of_ones_own_under_two_names_one_click_moves_each_gro
     server.prepare()
     with server:
         for app in ("channelsmin", "lobby"):
-            group = open_group(Session(researcher, server.url, app), 1, 2, 3)
-            # Were the app's routes not collected, the page would do with HTTP alone.
-            socket = connect(group[0].socket_url)
-            socket.say(ask())
-            assert socket.hear() == NOT_YET
-            group[1].click_done()
-            for member in group:
-                member.expect_results(moved_by=2)
-        # Asked to end while pages are open, some take the five seconds that they are given.
+            session = Session.create(admin, server.url, app)
+            (second,) = open_group(session, 2)
+            first, third = (Visitor(session, place).visit() for place in (1, 3))
+            # If oTree did not collect the app's routes, the page would work over HTTP alone.
+            socket = connect(second.socket_url_of(first.code))
+            socket.send(ask())
+            assert socket.receive() == NOT_YET
+            second.click_done()
+            assert socket.receive() == MOVED
+            second.expect_results(moved_by=2)
+            assert first.moved_by() == third.moved_by() == 2
+        # While pages are open, some servers need the whole five seconds to stop gently.
         server.kill()
 
 

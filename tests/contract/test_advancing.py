@@ -1,4 +1,4 @@
-"""A. Advancing: who moves, who doesn't, and what is on record."""
+"""A. Advancing: who moves, who does not, and what is recorded."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -8,9 +8,9 @@ from playwright.sync_api import Page, expect
 
 from channelsmin.runtime.server import Server
 from harness.admin import exported
-from harness.fixtures import Connect, NewMember, OpenGroup
-from harness.instrumented import NEWS, Laboratory
-from harness.members import ON_RESULTS, Member, Session, Socket, Visitor, join_behind_a_network
+from harness.fixtures import Connect, Groups, NewMember, OpenGroup, OpenMember, SocketUrl
+from harness.instrumented import NEWS, Instrumented
+from harness.members import ON_RESULTS, Member, Session, Socket, Visitor, join_through_network
 from harness.protocol import MOVED, NOT_YET, ask, click
 
 
@@ -24,36 +24,38 @@ def test_a1_a_click_by_any_member_takes_the_whole_group_on(
 
 
 def test_a2_another_group_and_another_session_stay(
-    researcher: Page, server: Server, open_group: OpenGroup
+    admin: Page, server: Server, groups: Groups, open_group: OpenGroup
 ) -> None:
-    session = Session(researcher, server.url, "channelsmin_groups")
-    ours = open_group(session, 1, 2)
-    theirs = open_group(session, 4, 5)
-    elsewhere = open_group(Session(researcher, server.url, "channelsmin"), 1, 2)
-    ours[0].click_done()
-    for member in ours:
-        member.expect_results(moved_by=1)
-    # Had the click moved these too, Results would name member 1 and not who clicks now.
-    for others in (theirs, elsewhere):
-        for member in others:
-            member.expect_my_page()
-        others[1].click_done()
-        for member in others:
-            member.expect_results(moved_by=2)
+    ours, theirs = groups.new(server), groups.new(server)
+    assert ours.code == theirs.code
+    elsewhere = Session.create(admin, server.url, "channelsmin")
+    (clicker,) = open_group(ours, 1)
+    others = [open_group(session, 2)[0] for session in (theirs, elsewhere)]
+    companions = [Visitor(session, 1).visit() for session in (theirs, elsewhere)]
+    clicker.click_done()
+    clicker.expect_results(moved_by=1)
+    assert Visitor(ours, 2).moved_by() == 1
+    # If the first click had moved these, too, Results would name member 1, not member 2.
+    for member, companion in zip(others, companions, strict=True):
+        member.expect_my_page()
+        companion.visit()
+        member.click_done()
+        member.expect_results(moved_by=2)
+        assert companion.moved_by() == 2
 
 
 def test_a2_another_app_and_another_round_stay(
-    researcher: Page, laboratory: Laboratory, open_group: OpenGroup
+    admin: Page, instrumented: Instrumented, groups: Groups, open_group: OpenGroup
 ) -> None:
-    url = laboratory.server.url
-    group = open_group(Session(researcher, url, "channelsmin"), 1, 2)
-    (twin,) = open_group(Session(researcher, url, "twin"), 3)
+    session = groups.new(instrumented.server)
+    group = open_group(session, 1, 2)
+    (twin,) = open_group(Session.create(admin, instrumented.server.url, "twin"), 3)
     group[0].click_done()
     for member in group:
         member.expect_results(moved_by=1)
         member.go_on()
         member.ready()
-    # Now in round 2: still on its page, until somebody clicks there.
+    # Now they are in round 2, and stay on its page until a member clicks there.
     group[1].click_done()
     for member in group:
         member.expect_results(moved_by=2)
@@ -62,24 +64,37 @@ def test_a2_another_app_and_another_round_stay(
     twin.expect_results(moved_by=3)
 
 
-def test_a3_whoever_comes_after_the_click_goes_straight_on(
-    session: Session, open_group: OpenGroup, new_member: NewMember
+def test_a2_the_news_reaches_no_socket_of_another_group(
+    server: Server, groups: Groups, socket_url: SocketUrl, connect: Connect
 ) -> None:
-    first, _ = open_group(session, 1, 2)
+    """A page that gets it by mistake stays where it is, so only a socket shows it."""
+    visitors = [Visitor(groups.new(server), 1).visit() for _ in range(2)]
+    ours, theirs = (connect(socket_url(server, visitor.code)) for visitor in visitors)
+    for socket in (ours, theirs):
+        socket.send(ask())
+        assert socket.receive() == NOT_YET
+    ours.send(click())
+    assert ours.receive() == MOVED
+    theirs.send(ask())
+    assert theirs.receive() == NOT_YET
+
+
+def test_a3_a_member_who_comes_after_the_click_is_sent_on_at_once(
+    session: Session, open_group: OpenGroup, open_member: OpenMember
+) -> None:
+    (first,) = open_group(session, 1)
     first.click_done()
     first.expect_results(moved_by=1)
-    late = new_member(session, 3)
-    shown: list[str] = []
-    late.page.on("response", lambda answer: shown.append(answer.url) if answer.ok else None)
-    late.open().expect_results(moved_by=1)
-    assert not [url for url in shown if "/MyPage/" in url]
+    late = open_member(session, 3)
+    late.expect_results(moved_by=1)
+    assert "/Results/" in late.opened
 
 
-def test_a3_whoever_reloads_after_the_click_goes_straight_on(
+def test_a3_a_member_who_reloads_after_the_click_is_sent_on_at_once(
     session: Session, open_group: OpenGroup, new_member: NewMember
 ) -> None:
-    first, _ = open_group(session, 1, 2)
-    # Without scripts, so that only the reload can take this member on.
+    (first,) = open_group(session, 1)
+    # Without scripts, so that only the reload can move this member.
     third = new_member(session, 3, java_script_enabled=False).open()
     third.expect_my_page()
     first.click_done()
@@ -88,66 +103,68 @@ def test_a3_whoever_reloads_after_the_click_goes_straight_on(
     third.expect_results(moved_by=1)
 
 
-def test_a3_whoever_connects_while_another_clicks_is_told(
-    researcher: Page, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
+def test_a3_a_member_who_connects_during_the_click_is_notified(
+    instrumented: Instrumented,
+    groups: Groups,
+    open_group: OpenGroup,
+    socket_url: SocketUrl,
+    connect: Connect,
 ) -> None:
-    """Subscribe, then read the state: a click in between is seen one way or the other."""
-    session = Session(researcher, laboratory.server.url, "channelsmin")
-    first, second = open_group(session, 1, 2)
-    url = first.socket_url_of(Visitor(session, 3).visit().code)
+    """The app subscribes, then reads the state, so a click in between is noticed either way."""
+    session = groups.new(instrumented.server)
+    url = socket_url(instrumented.server, Visitor(session, 3).visit().code)
+    (second,) = open_group(session, 2)
 
     def join() -> Socket:
         socket = connect(url)
-        socket.say(ask())
+        socket.send(ask())
         return socket
 
     with ThreadPoolExecutor() as executor:
-        with laboratory.hold("subscribe"):
+        with instrumented.hold("subscribe"):
             joining = executor.submit(join)
-            laboratory.wait_until_held("subscribe")
+            instrumented.wait_until_held("subscribe")
             second.click_done()
-            first.expect_results(moved_by=2)
+            second.expect_results(moved_by=2)
         joined = joining.result()
-    while (news := joined.hear()) != MOVED:
-        assert news == NOT_YET
+    while (message := joined.receive()) != MOVED:
+        assert message == NOT_YET
 
 
-def test_a4_the_click_is_in_the_database_before_anyone_is_told(
-    researcher: Page, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
+def test_a4_the_click_is_committed_before_any_member_is_notified(
+    instrumented: Instrumented, groups: Groups, socket_url: SocketUrl, connect: Connect
 ) -> None:
-    """Hold the server at the moment of telling, kill it there, and look what it had kept."""
-    session = Session(researcher, laboratory.server.url, "channelsmin")
-    (guide,) = open_group(session, 1)
-    visitor = Visitor(session, 2).visit()
-    socket = connect(guide.socket_url_of(visitor.code))
-    guide.context.close()
-    with laboratory.hold("publish", NEWS):
-        socket.say(click())
-        laboratory.wait_until_held("publish")
-        laboratory.server.kill()
-    laboratory.server.start()
-    assert "/Results/" in visitor.path()
+    """Pause the server just before it notifies, kill it there, and look into its database."""
+    visitor = Visitor(groups.new(instrumented.server), 2).visit()
+    socket = connect(socket_url(instrumented.server, visitor.code))
+    with instrumented.hold("publish", NEWS):
+        socket.send(click())
+        instrumented.wait_until_held("publish")
+        instrumented.server.kill()
+    instrumented.server.start()
+    assert visitor.moved_by() == 2
 
 
 def test_a5_the_first_click_wins_and_stays_on_record(
-    researcher: Page,
+    admin: Page,
     server: Server,
     session: Session,
     open_group: OpenGroup,
+    socket_url: SocketUrl,
     connect: Connect,
 ) -> None:
     (watcher,) = open_group(session, 3)
     codes = [Visitor(session, place).visit().code for place in (1, 2)]
-    sockets = [connect(watcher.socket_url_of(code)) for code in codes]
+    sockets = [connect(socket_url(server, code)) for code in codes]
     for socket in sockets:
-        socket.say(ask())
-        assert socket.hear() == NOT_YET
+        socket.send(ask())
+        assert socket.receive() == NOT_YET
     before = datetime.now(timezone.utc).replace(microsecond=0)
     for socket in sockets:
-        socket.say(click())
+        socket.send(click())
     for socket in sockets:
-        assert socket.hear() == MOVED
-    record = exported(researcher, server.url)[codes[0], 1]
+        assert socket.receive() == MOVED
+    record = exported(admin, server.url)[codes[0], 1]
     winner = int(record["group.moved_by"])
     assert winner in (1, 2)
     watcher.expect_results(moved_by=winner)
@@ -155,36 +172,35 @@ def test_a5_the_first_click_wins_and_stays_on_record(
     assert moved_at.utcoffset() == timedelta(0)
     assert before <= moved_at <= datetime.now(timezone.utc)
 
-    # A later click by the other one writes nothing, and still takes its sender on.
-    late = connect(watcher.socket_url_of(codes[2 - winner]))
-    late.say(click())
-    assert late.hear() == MOVED
-    assert exported(researcher, server.url)[codes[0], 1] == record
+    # A later click of the other member writes nothing, and its sender still moves on.
+    late = connect(socket_url(server, codes[2 - winner]))
+    late.send(click())
+    assert late.receive() == MOVED
+    assert exported(admin, server.url)[codes[0], 1] == record
 
 
-def test_a5_the_news_goes_out_once_and_later_to_whoever_asks_alone(
-    session: Session, open_group: OpenGroup, connect: Connect
+def test_a5_the_group_is_notified_once_and_later_only_the_page_that_asks(
+    server: Server, session: Session, socket_url: SocketUrl, connect: Connect
 ) -> None:
-    (guide,) = open_group(session, 1)
-    told, late = (guide.socket_url_of(Visitor(session, place).visit().code) for place in (2, 3))
-    waiting = connect(told)
-    waiting.say(click())
-    assert waiting.hear() == MOVED
+    first, late = (socket_url(server, Visitor(session, place).visit().code) for place in (2, 3))
+    waiting = connect(first)
+    waiting.send(click())
+    assert waiting.receive() == MOVED
     joining = connect(late)
-    joining.say(ask())
-    assert joining.hear() == MOVED
-    joining.say(click())
-    assert joining.hear() == MOVED
+    joining.send(ask())
+    assert joining.receive() == MOVED
+    joining.send(click())
+    assert joining.receive() == MOVED
     for socket in (waiting, joining):
-        assert socket.heard_by_now() == []
+        assert socket.received_by_now() == []
 
 
 def test_a6_what_belongs_to_an_earlier_round_does_nothing(
-    researcher: Page, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
+    instrumented: Instrumented, groups: Groups, open_group: OpenGroup, connect: Connect
 ) -> None:
-    """Say in round 2 what was said in round 1: on the old socket, its address and the new."""
-    group = open_group(Session(researcher, laboratory.server.url, "channelsmin"), 1, 2, 3)
-    _, second, third = group
+    """Repeat round 1's messages in round 2: on the old socket and on two new ones."""
+    group = open_group(groups.new(instrumented.server), 2, 3)
+    second, third = group
     old_url = third.socket_url
     old_socket = connect(old_url)
     third.click_done()
@@ -197,37 +213,38 @@ def test_a6_what_belongs_to_an_earlier_round_does_nothing(
         member.go_on()
         member.ready()
     for socket in (old_socket, connect(old_url), connect(third.socket_url)):
-        socket.say(*old_messages, ask(2))
-        socket.heard_by_now()
+        socket.send(*old_messages, ask(2))
+        socket.received_by_now()
     for member in group:
         member.expect_my_page()
         assert member.index() == 3
 
-    # Had one of the old clicks counted, Results would name member 3.
+    # If one of the old clicks had counted, Results would name member 3.
     second.click_done()
     for member in group:
         member.expect_results(moved_by=2)
         assert member.index() == 4
 
 
-def test_a7_all_tabs_of_a_participant_move(group: list[Member]) -> None:
-    tab = group[0].new_tab()
-    tab.goto(group[0].page.url)
+def test_a7_all_tabs_of_a_participant_move(session: Session, open_group: OpenGroup) -> None:
+    first, second = open_group(session, 1, 2)
+    tab = first.new_tab()
+    tab.goto(first.page.url)
     expect(tab.get_by_text("Connected.")).to_be_visible()
-    group[1].click_done()
+    second.click_done()
     expect(tab).to_have_url(ON_RESULTS)
-    group[0].expect_results(moved_by=2)
-    # Both in the same place: neither tab took the participant a page further.
-    assert tab.url == group[0].page.url
+    first.expect_results(moved_by=2)
+    # Both are on the same page: neither tab moved the participant one page further.
+    assert tab.url == first.page.url
 
 
 def test_a8_a_click_while_the_socket_is_down_is_neither_lost_nor_doubled(
-    researcher: Page, laboratory: Laboratory, open_group: OpenGroup, new_member: NewMember
+    instrumented: Instrumented, groups: Groups, open_group: OpenGroup, new_member: NewMember
 ) -> None:
-    """In the copy with three rounds: doubled, the click would take round 2 along."""
-    session = Session(researcher, laboratory.server.url, "channelsmin")
-    third, network = join_behind_a_network(new_member(session, 3))
-    group = [*open_group(session, 1, 2), third]
+    """In the copy with three rounds: a doubled click would also move the group in round 2."""
+    session = groups.new(instrumented.server)
+    third, network = join_through_network(new_member(session, 3))
+    group = [*open_group(session, 1), third]
     network.cut()
     third.click_done()
     expect(third.page.get_by_text("Reconnecting…")).to_be_visible()

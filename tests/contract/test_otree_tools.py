@@ -1,4 +1,4 @@
-"""B. Beside oTree's own tools."""
+"""B. Together with oTree's own tools."""
 
 import csv
 import re
@@ -12,30 +12,30 @@ from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.export import Export, write
 from channelsmin.runtime.server import run_otree
 from harness.admin import advance_slowest, exported, open_monitor
-from harness.fixtures import NewMember, OpenGroup
-from harness.instrumented import Laboratory
-from harness.members import Member, Session
+from harness.fixtures import NewMember, OpenGroup, OpenMember
+from harness.instrumented import Instrumented
+from harness.members import Member, Session, Visitor
 
 THE_END = re.compile("Bot completed|No more pages")
-"""What the last page says, up to 2.5 and from 2.6 on."""
+"""A bot's last page, up to 2.5 and from 2.6 on."""
 
 
 def test_b1_otree_test_plays_the_pages_to_the_end(
     environment: Environment, export: Export, tmp_path: Path
 ) -> None:
     write(export, tmp_path / "project")
-    beside = tmp_path / "beside"
-    environment.install_beside(beside, export.variant.facts.get("bots_need", []))
+    packages = tmp_path / "packages"
+    environment.install_beside(packages, export.variant.facts.get("bots_need", []))
     ended = run_otree(
         environment,
         tmp_path / "project",
         "test",
         "channelsmin",
         f"--export={tmp_path / 'data'}",
-        extra={"PYTHONPATH": str(beside)},
+        extra={"PYTHONPATH": str(packages)},
     )
     assert ended.returncode == 0, ended.stdout
-    # A bot may pass over MyPage once the group has moved on (clause B2); here it is never so.
+    # A bot may skip MyPage once the group has moved on (clause B2); it does not do so here.
     assert ended.stdout.count("/MyPage/") == 3
     with (tmp_path / "data" / "channelsmin.csv").open(encoding="utf-8-sig") as file:
         players = list(csv.DictReader(file))
@@ -47,10 +47,10 @@ def test_b1_otree_test_plays_the_pages_to_the_end(
 
 
 def test_b2_browser_bots_play_to_the_end(
-    researcher: Page, laboratory: Laboratory, new_member: NewMember
+    admin: Page, instrumented: Instrumented, new_member: NewMember
 ) -> None:
-    """One's form is held up until another has moved the group on; one comes only then."""
-    session = Session(researcher, laboratory.server.url, "bots")
+    """One bot's form is delayed until another has moved the group; the third comes after that."""
+    session = Session.create(admin, instrumented.server.url, "bots")
     slow, quick, late = (new_member(session, place) for place in (1, 2, 3))
     forms: list[Route] = []
     slow.page.route("**/MyPage/**", lambda route: hold_first_form(route, forms))
@@ -61,10 +61,10 @@ def test_b2_browser_bots_play_to_the_end(
         expect_the_end(bot)
     forms[0].continue_()
     expect_the_end(slow)
-    rows = exported(researcher, session.url)
+    rows = exported(admin, session.url)
     for round_number in (1, 2, 3):
         assert rows[slow.code, round_number]["group.moved_by"] == "2"
-    # Had its page asked, the answer would have taken it from there, and its form with it.
+    # If its page had sent a message, the answer would have moved the bot before its form did.
     assert slow.sent == []
 
 
@@ -76,42 +76,42 @@ def hold_first_form(route: Route, forms: list[Route]) -> None:
 
 
 def start(bot: Member) -> None:
-    """Follow the start link; a bot leaves the page before it is loaded."""
+    """Follow the start link; a bot leaves the page before it has loaded."""
     bot.page.goto(bot.session.url + bot.link, wait_until="commit")
 
 
 def expect_the_end(bot: Member) -> None:
-    """Expect that the bot has submitted its last page, and has nothing more to submit."""
+    """Expect that the bot has submitted its last page."""
     expect(bot.page.locator("body")).to_contain_text(THE_END, timeout=15_000)
 
 
 def test_b3_advance_slowest_leaves_the_group_consistent(
-    researcher: Page, laboratory: Laboratory, open_group: OpenGroup, new_member: NewMember
+    admin: Page, instrumented: Instrumented, open_group: OpenGroup, open_member: OpenMember
 ) -> None:
-    session = Session(researcher, laboratory.server.url, "channelsmin")
+    session = Session.create(admin, instrumented.server.url, "channelsmin")
     group = open_group(session, 1, 2)
-    open_monitor(researcher, session)
-    # First it takes the member who has not come yet to MyPage, then all three to Results.
-    advance_slowest(researcher)
+    open_monitor(admin, session)
+    # The first time it moves the third member to MyPage, the second time all three to Results.
+    advance_slowest(admin)
     for member in group:
         member.expect_my_page()
-    advance_slowest(researcher)
-    group.append(new_member(session, 3).open())
-    expect_consistent(researcher, group)
+    advance_slowest(admin)
+    group.append(open_member(session, 3))
+    expect_consistent(admin, group)
 
 
 def test_b3_a_page_timeout_leaves_the_group_consistent(
-    researcher: Page, laboratory: Laboratory, new_member: NewMember
+    admin: Page, instrumented: Instrumented, open_member: OpenMember
 ) -> None:
-    session = Session(researcher, laboratory.server.url, "timeout")
-    expect_consistent(researcher, [new_member(session, place).open() for place in (1, 2, 3)])
+    session = Session.create(admin, instrumented.server.url, "timeout")
+    expect_consistent(admin, [open_member(session, place) for place in (1, 2, 3)])
 
 
-def expect_consistent(researcher: Page, group: list[Member]) -> None:
-    """Expect all on round 1's Results, which names for all the member who is on record."""
+def expect_consistent(admin: Page, group: list[Member]) -> None:
+    """Expect all on round 1's Results, which names the member who is recorded."""
     named = {member.moved_by() for member in group}
     assert {member.index() for member in group} == {2}
-    rows = exported(researcher, group[0].session.url)
+    rows = exported(admin, group[0].session.url)
     recorded = {int(rows[member.code, 1]["group.moved_by"]) for member in group}
     assert named == recorded
     assert len(named) == 1
@@ -129,20 +129,22 @@ def test_b4_resetdb_makes_a_database_that_create_session_can_use(
 
 def test_b4_a_session_made_by_create_session_can_be_played(
     environment: Environment,
-    researcher: Page,
-    laboratory: Laboratory,
+    admin: Page,
+    instrumented: Instrumented,
     open_group: OpenGroup,
 ) -> None:
-    project, url = laboratory.server.project, laboratory.server.url
+    project, url = instrumented.server.project, instrumented.server.url
     ended = run_otree(environment, project, "create_session", "channelsmin", "3")
     assert ended.returncode == 0, ended.stdout
     made = re.search(r"session with code (\w+)", ended.stdout)
     assert made, ended.stdout
-    group = open_group(Session(researcher, url, code=made[1]), 1, 2, 3)
-    group[1].click_done()
-    for member in group:
-        member.expect_results(moved_by=2)
-    assert exported(researcher, url)[group[0].code, 1]["group.moved_by"] == "2"
+    session = Session.find(admin, url, made[1])
+    first = Visitor(session, 1).visit()
+    (second,) = open_group(session, 2)
+    second.click_done()
+    second.expect_results(moved_by=2)
+    assert first.moved_by() == 2
+    assert exported(admin, url)[first.code, 1]["group.moved_by"] == "2"
 
 
 def test_b4_otree_zip_packs_the_whole_project(
@@ -156,7 +158,7 @@ def test_b4_otree_zip_packs_the_whole_project(
         assert "Unknown command" in ended.stdout
         return
     assert ended.returncode == 0, ended.stdout
-    # Up to 2.1.28 the archive was not named for the project; in 2.1.25 and 2.1.26 it held a folder.
+    # Up to 2.1.28 the archive has another name; in 2.1.25 and 2.1.26 it contains a folder.
     (archive,) = [*project.glob("*.otreezip"), *project.glob("zipped.*gz")]
     with tarfile.open(archive) as packed:
         assert files <= {name.removeprefix("proj/") for name in packed.getnames()}

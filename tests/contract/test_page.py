@@ -1,4 +1,4 @@
-"""P. The page: what a participant sees."""
+"""P. The page, as a participant sees it."""
 
 from pathlib import Path
 
@@ -20,15 +20,15 @@ def test_p1_one_sentence_and_one_button_named_done(session: Session, open_group:
     )
 
 
-def test_p1_next_takes_the_buttons_place_without_scripts(
+def test_p1_without_scripts_otrees_next_button_replaces_done(
     session: Session, open_group: OpenGroup, new_member: NewMember
 ) -> None:
-    first, third = open_group(session, 1, 3)
+    (first,) = open_group(session, 1)
     second = new_member(session, 2, java_script_enabled=False).open()
     expect(second.page.get_by_role("button", name="Done", exact=True)).to_be_hidden()
     expect(second.page.locator(".otree-btn-next")).to_be_visible()
     second.go_on()
-    for member in (second, first, third):
+    for member in (second, first):
         member.expect_results(moved_by=2)
 
 
@@ -39,15 +39,15 @@ def test_p2_results_says_that_the_group_moved_and_who_moved_it(group: list[Membe
         expect(member.page.get_by_text("Your group has moved on")).to_be_visible()
 
 
-def test_p3_the_button_works_by_keyboard(group: list[Member]) -> None:
-    keyboard, button = group[0].page.keyboard, group[0].page.get_by_role("button", name="Done")
+def test_p3_the_button_works_by_keyboard(session: Session, open_group: OpenGroup) -> None:
+    (member,) = open_group(session, 1)
+    keyboard, button = member.page.keyboard, member.page.get_by_role("button", name="Done")
     for _ in range(10):
         keyboard.press("Tab")
         if button.evaluate("button => button === document.activeElement"):
             break
     keyboard.press("Enter")
-    for member in group:
-        member.expect_results(moved_by=1)
+    member.expect_results(moved_by=1)
 
 
 def test_p3_the_state_of_the_connection_is_announced(
@@ -63,18 +63,18 @@ def test_p3_the_state_of_the_connection_is_announced(
     expect(announced).to_have_text("Connected.", use_inner_text=True, timeout=30_000)
 
 
-def test_p3_every_word_that_a_participant_reads_stands_in_one_place(
+def test_p3_every_text_that_a_participant_reads_is_in_one_place(
     session: Session, open_group: OpenGroup, export: Export, tmp_path: Path
 ) -> None:
-    """Look up what is on the pages, hidden texts too, in the project as it was exported."""
+    """Search the exported project for the texts of the pages, hidden ones included."""
     (member,) = open_group(session, 1)
-    words = {text for text in member.words() if text}
+    texts = member.texts()
     member.click_done()
     member.expect_results(moved_by=1)
-    words |= {text.removeprefix("Member 1 ") for text in member.words()}
-    assert {"Done", "Connected.", "of your group clicked the button."} <= words
+    texts |= {text.removeprefix("Member 1 ") for text in member.texts()}
+    assert {"Done", "Connected.", "of your group clicked the button."} <= texts
     write(export, tmp_path / "project")
     files = [path for path in (tmp_path / "project").rglob("*.*") if path.name != "README.md"]
     everything = "\n".join(path.read_text() for path in files if path.is_file())
-    for text in words:
+    for text in texts:
         assert everything.count(text) == 1, text

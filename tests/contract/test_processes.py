@@ -1,4 +1,4 @@
-"""M. More than one process, and PostgreSQL: what a server in production has."""
+"""M. More than one process, and PostgreSQL, as in production."""
 
 import os
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from harness.protocol import MOVED, NOT_YET, ask
 from harness.services import PROCESS, Database
 
 SECONDS = 5
-"""Within which the news comes from one process to the other."""
+"""Seconds within which the notification reaches the other process."""
 
 
 @pytest.fixture(scope="module")
@@ -43,19 +43,19 @@ def production(
     redis_url: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
-    """The release's production server, with all that belongs to it."""
+    """The release's production server, on PostgreSQL and Redis."""
     folder = tmp_path_factory.mktemp("production")
-    project, beside = folder / "project", folder / "beside"
+    project, packages = folder / "project", folder / "packages"
     exporting.write(export, project)
     commands = production_servers(export)
-    packages = [*export.variant.postgresql_needs, *commands.needs]
-    environment.install_beside(beside, packages)
+    needs = [*export.variant.postgresql_needs, *commands.needs]
+    environment.install_beside(packages, needs)
     extra = {
         "DATABASE_URL": database.url,
         "REDIS_URL": redis_url,
         "OTREE_PRODUCTION": "1",
-        "PYTHONPATH": str(beside),
-        "PATH": os.pathsep.join([str(beside / "bin"), environment.variables()["PATH"]]),
+        "PYTHONPATH": str(packages),
+        "PATH": os.pathsep.join([str(packages / "bin"), environment.variables()["PATH"]]),
     }
     for step in [*commands.before_resetdb, "resetdb --noinput"]:
         ended = run_otree(environment, project, *step.split(), extra=extra)
@@ -67,7 +67,7 @@ def production(
 
 @pytest.fixture
 def further(production: Server, export: Export) -> Iterator[Server]:
-    """One more process of the same project, on the same database and Redis."""
+    """Another server process of the same project, on the same database and Redis."""
     environment, project, extra = production.environment, production.project, production.extra
     command, log = production_servers(export).further, production.log.with_name("further.log")
     with Server(environment, project, command, free_port(), log, extra) as running:
@@ -81,66 +81,68 @@ def production_servers(export: Export) -> ProductionServers:
 
 @pytest.fixture
 def address(production: Server, further: Server) -> Iterator[str]:
-    """The one address of both."""
+    """The address of nginx, in front of both processes."""
     with services.nginx([production.port, further.port]) as url:
         yield url
 
 
 def test_m1_the_production_server_on_postgresql(
-    researcher: Page, production: Server, database: Database, open_group: OpenGroup
+    admin: Page, production: Server, database: Database, open_group: OpenGroup
 ) -> None:
-    group = open_group(Session(researcher, production.url, "channelsmin"), 1, 2, 3)
-    group[1].click_done()
-    for member in group:
-        member.expect_results(moved_by=2)
+    session = Session.create(admin, production.url, "channelsmin")
+    first = Visitor(session, 1).visit()
+    (second,) = open_group(session, 2)
+    second.click_done()
+    second.expect_results(moved_by=2)
+    assert first.moved_by() == 2
     production.kill()
-    record = database.ask("SELECT moved_by FROM channelsmin_group ORDER BY id DESC LIMIT 1")
+    record = database.query("SELECT moved_by FROM channelsmin_group ORDER BY id DESC LIMIT 1")
     assert record == "2"
     production.start()
-    for member in group:
-        member.page.reload()
-        member.expect_results(moved_by=2)
+    second.page.reload()
+    second.expect_results(moved_by=2)
+    assert first.moved_by() == 2
 
 
 def test_m1_a_click_on_one_process_moves_members_of_the_other(
-    researcher: Page,
+    admin: Page,
     production: Server,
     further: Server,
     address: str,
     new_member: NewMember,
     connect: Connect,
 ) -> None:
-    session = Session(researcher, address, "channelsmin")
+    session = Session.create(admin, address, "channelsmin")
     first = join_at(production, new_member(session, 1), connect)
     second = join_at(further, new_member(session, 2), connect)
     url = first.socket_url_of(Visitor(session, 3).visit().code)
-    # They ask once and then say nothing: what they hear later has come by itself.
+    # They ask only once: what they receive later is a notification.
     sockets = [connect_at(server, url, connect) for server in (production, further)]
     for socket in sockets:
-        socket.say(ask())
-        assert socket.hear() == NOT_YET
+        socket.send(ask())
+        assert socket.receive() == NOT_YET
     first.click_done()
     for socket in sockets:
-        assert socket.hear(SECONDS) == MOVED
+        assert socket.receive(SECONDS) == MOVED
     for member in (first, second):
         member.expect_results(moved_by=1)
 
 
 def join_at(server: Server, member: Member, connect: Connect) -> Member:
-    """Open the page, again and again until the proxy gives its socket to this process.
+    """Open the page repeatedly until nginx passes its socket to this process.
 
-    The proxy gives it to whichever has the fewest, and that may be the same one for ever. So a
-    few more sockets stay open, at the other process alone.
+    nginx chooses the process with the fewest connections, which may always be the same one. So a
+    few more sockets stay open at the other process.
     """
-    addresses: dict[str, str] = {}  # oTree's pages have sockets of their own besides ours
+    addresses: dict[str, str] = {}  # oTree's pages open other sockets, too
     answers: dict[str, str] = {}
 
-    def note(event: dict[str, Any]) -> None:
+    def record(event: dict[str, Any]) -> None:
         answers[addresses[event["requestId"]]] = event["response"]["headers"][PROCESS]
 
     tools = member.context.new_cdp_session(member.page)
     tools.on("Network.webSocketCreated", lambda e: addresses.update({e["requestId"]: e["url"]}))
-    tools.on("Network.webSocketHandshakeResponseReceived", note)
+    tools.on("Network.webSocketHandshakeResponseReceived", record)
     tools.send("Network.enable")
     member.open().ready()
     while not is_at(server, answers.pop(member.socket_url)):
@@ -152,7 +154,7 @@ def join_at(server: Server, member: Member, connect: Connect) -> Member:
 
 
 def connect_at(server: Server, url: str, connect: Connect) -> Socket:
-    """Connect, again and again until the proxy gives the socket to this process."""
+    """Connect repeatedly until nginx passes the socket to this process."""
     while not is_at(server, (socket := connect(url)).header(PROCESS)):
         pass
     return socket

@@ -1,15 +1,23 @@
-"""R. Recovering: what breaks on the way, and who moves all the same."""
+"""R. Recovering: faults of the network, the server and other clients."""
 
 from itertools import pairwise
 
 import pytest
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Request, expect
 
-from harness.faults import MANNERS, Proxy, Rude, Weather
-from harness.fixtures import Connect, NewMember, OpenGroup
-from harness.instrumented import NEWS, Laboratory
-from harness.members import Member, Network, Session, Visitor, join_behind_a_network
-from harness.protocol import ask
+from channelsmin.runtime.server import Server
+from harness.faults import KINDS, MisbehavingClient, NetworkFaults, Proxy
+from harness.fixtures import (
+    Connect,
+    Groups,
+    NewContext,
+    NewMember,
+    OpenGroup,
+    SocketUrl,
+)
+from harness.instrumented import NEWS, Instrumented
+from harness.members import Member, Network, Session, Visitor, join_through_network
+from harness.protocol import MOVED, NOT_YET, ask
 
 SECONDS = 10
 """Within which a member moves once the network is back (clause R1)."""
@@ -18,94 +26,111 @@ SECONDS = 10
 def test_r1_a_member_whose_connection_is_cut_moves_when_it_is_back(
     session: Session, open_group: OpenGroup, new_member: NewMember
 ) -> None:
-    third, network = join_behind_a_network(new_member(session, 3))
-    group = open_group(session, 1, 2)
+    third, network = join_through_network(new_member(session, 3))
+    (first,) = open_group(session, 1)
     network.cut()
     expect(third.page.get_by_text("Reconnecting…")).to_be_visible()
-    group[0].click_done()
-    for member in group:
-        member.expect_results(moved_by=1)
+    first.click_done()
+    first.expect_results(moved_by=1)
     third.expect_my_page()
     network.restore()
     third.expect_results(moved_by=1, seconds=SECONDS)
 
 
-def test_r1_a_member_whose_socket_is_dead_without_a_sign_moves(
+def test_r1_a_member_whose_socket_is_silently_dead_moves(
     session: Session, open_group: OpenGroup, new_member: NewMember
 ) -> None:
-    third, network = join_behind_a_network(new_member(session, 3))
-    group = open_group(session, 1, 2)
-    network.swallows = True
-    group[1].click_done()
-    for member in (*group, third):
+    third, network = join_through_network(new_member(session, 3))
+    (second,) = open_group(session, 2)
+    network.loses_messages = True
+    second.click_done()
+    for member in (second, third):
         member.expect_results(moved_by=2, seconds=SECONDS)
 
 
 def test_r2_everybody_moves_after_the_server_is_killed_behind_the_click(
-    researcher: Page, laboratory: Laboratory, open_group: OpenGroup
+    instrumented: Instrumented, groups: Groups, open_group: OpenGroup
 ) -> None:
-    group = open_group(Session(researcher, laboratory.server.url, "channelsmin"), 1, 2, 3)
-    with laboratory.hold("publish", NEWS):
+    session = groups.new(instrumented.server)
+    group = open_group(session, 1, 2)
+    with instrumented.hold("publish", NEWS):
         group[1].click_done()
-        laboratory.wait_until_held("publish")
-        laboratory.server.kill()
+        instrumented.wait_until_held("publish")
+        instrumented.server.kill()
     for member in group:
         expect(member.page.get_by_text("Reconnecting…")).to_be_visible()
-    laboratory.server.start()
+    instrumented.server.start()
     for member in group:
         member.expect_results(moved_by=2, seconds=30)
+    assert Visitor(session, 3).moved_by() == 2
 
 
 def test_r3_without_any_websocket_a_click_counts_and_the_others_follow(
-    session: Session, new_member: NewMember
+    session: Session, new_context: NewContext
 ) -> None:
-    group = [new_member(session, place) for place in (1, 2, 3)]
+    context = new_context()
+    Network(context).cut_sockets()
+    group = [Member(context, session, place).open() for place in (1, 3)]
     for member in group:
-        Network(member.context).cut_sockets()
-        member.open()
         expect(member.page.get_by_text("Reconnecting…")).to_be_visible()
-    group[2].click_done()
+    group[1].click_done()
     for member in group:
         member.expect_results(moved_by=3, seconds=30)
+    assert Visitor(session, 2).moved_by() == 3
 
 
-def test_r4_a_member_whose_socket_dies_at_the_moment_of_telling_holds_nobody_up(
-    researcher: Page, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
+def test_r4_a_member_whose_socket_dies_during_the_notification_delays_nobody(
+    instrumented: Instrumented,
+    groups: Groups,
+    open_group: OpenGroup,
+    socket_url: SocketUrl,
+    connect: Connect,
 ) -> None:
-    session = Session(researcher, laboratory.server.url, "channelsmin")
-    (first,) = open_group(session, 1)
-    third = Visitor(session, 3).visit()
-    dying = [connect(first.socket_url_of(third.code)) for _ in range(10)]
-    for socket in dying:
-        socket.say(ask())
-        socket.hear()
-    # Behind them, should they be told one after the other.
+    session = groups.new(instrumented.server)
     (second,) = open_group(session, 2)
-    with laboratory.hold("publish", NEWS):
-        first.click_done()
-        laboratory.wait_until_held("publish")
+    first, third = (Visitor(session, place).visit() for place in (1, 3))
+    # If the server notifies the sockets one after the other, the dying ones are in between.
+    urls = [socket_url(instrumented.server, visitor.code) for visitor in (first, third)]
+    sockets = [connect(url) for url in (urls[0], *([urls[1]] * 10), urls[0])]
+    for socket in sockets:
+        socket.send(ask())
+        assert socket.receive() == NOT_YET
+    before, *dying, after = sockets
+    with instrumented.hold("publish", NEWS):
+        second.click_done()
+        instrumented.wait_until_held("publish")
         for socket in dying:
             socket.abort()
-    for member in (first, second):
-        member.expect_results(moved_by=1, seconds=SECONDS)
-    # Nothing was rolled back: who comes now goes straight on.
-    assert "/Results/" in third.path()
+    for socket in (before, after):
+        assert socket.receive(SECONDS) == MOVED
+    second.expect_results(moved_by=2, seconds=SECONDS)
+    # The commit was not undone: the third member, who comes now, is sent on.
+    assert third.moved_by() == 2
 
 
-@pytest.mark.parametrize("manners", MANNERS)
-def test_r4_a_member_without_manners_holds_nobody_up(
-    session: Session, open_group: OpenGroup, manners: str
+@pytest.mark.parametrize("kind", KINDS)
+def test_r4_a_misbehaving_client_delays_nobody(
+    server: Server,
+    session: Session,
+    open_group: OpenGroup,
+    socket_url: SocketUrl,
+    connect: Connect,
+    kind: str,
 ) -> None:
-    first, second = open_group(session, 1, 2)
-    with Rude(first.socket_url_of(Visitor(session, 3).visit().code), manners) as rude:
-        rude.wait_until_at_it()
+    (second,) = open_group(session, 2)
+    listening = connect(socket_url(server, Visitor(session, 1).visit().code))
+    listening.send(ask())
+    assert listening.receive() == NOT_YET
+    url = socket_url(server, Visitor(session, 3).visit().code)
+    with MisbehavingClient(url, kind) as client:
+        client.wait_until_active()
         second.click_done()
-        for member in (first, second):
-            member.expect_results(moved_by=2, seconds=SECONDS)
+        assert listening.receive(SECONDS) == MOVED
+        second.expect_results(moved_by=2, seconds=SECONDS)
 
 
 def test_r5_reconnecting_backs_off_with_jitter(session: Session, new_member: NewMember) -> None:
-    """Run the clocks of two pages through two minutes in which no socket opens."""
+    """Move two pages' clocks on by two minutes in which no socket opens."""
     waits = []
     for place in (1, 2):
         member = new_member(session, place)
@@ -113,15 +138,15 @@ def test_r5_reconnecting_backs_off_with_jitter(session: Session, new_member: New
         page.clock.install()
         page.add_init_script(NO_SOCKETS)
         member.open()
-        # Two minutes of its questions over HTTP at once would be a flood, and fill the queue of
-        # the oldest development servers: they'd answer whatever comes next with error 503.
+        # The requests of two minutes would come at once and fill the queue of the oldest
+        # development servers, which would answer the next ones with error 503.
         member.context.set_offline(True)
         page.clock.run_for(120_000)
         attempts: list[int] = page.evaluate("attempts")
         waits.append([later - earlier for earlier, later in pairwise(attempts)])
-    for ours in waits:
-        assert 6 < len(ours) < 40, ours
-        assert sum(ours[-3:]) > sum(ours[:3]), ours
+    for intervals in waits:
+        assert 6 < len(intervals) < 40, intervals
+        assert sum(intervals[-3:]) > sum(intervals[:3]), intervals
     assert waits[0] != waits[1]
 
 
@@ -133,7 +158,7 @@ NO_SOCKETS = """
         constructor(address) {
             super();
             this.readyState = 3;
-            // oTree's own pages have sockets of their own.
+            // oTree's pages open other sockets, too.
             if (/channelsmin|live/.test(address)) attempts.push(Date.now());
             queueMicrotask(() => {
                 if (this.onclose) this.onclose(new CloseEvent('close'));
@@ -146,10 +171,9 @@ NO_SOCKETS = """
 
 
 def test_r5_a_click_without_a_server_is_queued_once(
-    researcher: Page, proxy: Proxy, new_member: NewMember
+    session: Session, proxy: Proxy, new_member: NewMember
 ) -> None:
-    session = Session(researcher, proxy.url, "channelsmin")
-    member = new_member(session, 1)
+    member = new_member(session.through(proxy.url), 1)
     member.page.clock.install()
     member.open().ready()
     proxy.cut()
@@ -159,27 +183,27 @@ def test_r5_a_click_without_a_server_is_queued_once(
     member.sent.clear()
     run_clock(member, 30)
     member.expect_results(moved_by=1)
-    # In that minute it would have been said more than a dozen times.
+    # Without a queue of one, it would be sent once for each attempt in that minute: over 12 times.
     assert len(member.sent) < 12, member.sent
 
 
-def test_r5_questions_that_nobody_answers_do_not_pile_up(
-    researcher: Page, proxy: Proxy, new_member: NewMember
+def test_r5_requests_that_nobody_answers_do_not_pile_up(
+    session: Session, proxy: Proxy, new_member: NewMember
 ) -> None:
-    member = new_member(Session(researcher, proxy.url, "channelsmin"), 1)
+    member = new_member(session.through(proxy.url), 1)
     member.page.clock.install()
     member.open().ready()
-    asked: list[Request] = []
+    sent: list[Request] = []
     ended: list[Request] = []
-    member.page.on("request", lambda request: asked.append(request))
+    member.page.on("request", lambda request: sent.append(request))
     member.page.on("requestfailed", lambda request: ended.append(request))
-    proxy.weather = Weather(drop=1)
+    proxy.faults = NetworkFaults(drop=1)
     run_clock(member, 60)
-    assert len(asked) > 10
-    assert len(asked) - len(ended) <= 3
+    assert len(sent) > 10
+    assert len(sent) - len(ended) <= 3
 
 
 def run_clock(member: Member, seconds: int) -> None:
-    """Let so many seconds pass on a page's own clock."""
+    """Move a page's clock on by so many seconds, in steps."""
     for _ in range(2 * seconds):
         member.page.clock.run_for(500)

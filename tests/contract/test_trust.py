@@ -1,7 +1,9 @@
-"""S. Trust: what a client can say, and what comes of it."""
+"""S. Trust: what a client can send, and its effect."""
 
 import json
 import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import pytest
@@ -9,10 +11,12 @@ from playwright.sync_api import Page
 from websockets.typing import Origin
 
 from channelsmin.runtime.server import Server
-from harness.fixtures import Connect, OpenGroup
-from harness.instrumented import Laboratory
-from harness.members import Member, Session, Visitor
-from harness.protocol import ask, click
+from harness.fixtures import Connect, Groups, OpenGroup, SocketUrl
+from harness.instrumented import Instrumented
+from harness.members import Member, Session, Socket, Visitor
+from harness.protocol import MOVED, NOT_YET, ask, click
+
+NewGroup = Callable[[int], "SocketGroup"]
 
 NOBODYS_CODES = ["zzzzzzzz", "0", "", "' or 1=1 --", "../../channelsmin", "%00", "ä", "z" * 2000]
 
@@ -42,36 +46,33 @@ GARBAGE: list[str | bytes] = [
 ]
 
 ODDLY_WRAPPED: list[str | bytes] = [click().ljust(2000), click().encode()]
-"""The valid click, but over 1 KiB long, and in binary."""
+"""The valid click, but longer than 1 KiB, and as binary."""
 
 
 def test_s1_nothing_that_a_client_sends_names_another_group(
-    researcher: Page, server: Server, open_group: OpenGroup, connect: Connect
+    server: Server, groups: Groups, open_group: OpenGroup, connect: Connect
 ) -> None:
-    """Cross what two groups' pages say and connect to, part by part, under one's own code."""
-    session = Session(researcher, server.url, "channelsmin_groups")
-    ours = open_group(session, 2, 3)
-    theirs = open_group(session, 4, 5)
-    guide, victim = ours[0], theirs[0]
-    # No browser takes the attacker on, so that every attempt is made from the page itself.
-    attacker = Visitor(session, 1).visit()
+    """Under its own code, a client sends and connects to all that two groups' pages differ in."""
+    ours, theirs = groups.new(server), groups.new(server)
+    (guide,), (victim,) = open_group(ours, 2), open_group(theirs, 2)
+    # The attacker has no browser, so that every attempt is made while they are on MyPage.
+    attacker = Visitor(ours, 1).visit()
     messages = [click(), *(json.dumps(m) for m in crossed_messages(guide, victim))]
     for url in crossed_urls(guide.socket_url_of(attacker.code), victim.socket_url, victim.code):
         socket = connect(url)
-        socket.say(*messages, ask())
-        socket.heard_by_now()
-    for member in ours:
-        member.expect_results(moved_by=1)
-    # Had anything of that reached the other group, Results would not name member 2.
-    for member in theirs:
-        member.expect_my_page()
-    theirs[1].click_done()
-    for member in theirs:
-        member.expect_results(moved_by=2)
+        socket.send(*messages, ask())
+        socket.received_by_now()
+    guide.expect_results(moved_by=1)
+    # If any of this had reached the other group, Results would not name member 2.
+    victim.expect_my_page()
+    other = Visitor(theirs, 1).visit()
+    victim.click_done()
+    victim.expect_results(moved_by=2)
+    assert other.moved_by() == 2
 
 
 def crossed_urls(ours: str, theirs: str, secret: str) -> list[str]:
-    """Return our address, and it again with each part that is theirs and no secret."""
+    """Return our address, and copies of it with each part of theirs that is not secret."""
     our, their = urlsplit(ours), urlsplit(theirs)
     urls = [ours]
     for place, (mine, other) in enumerate(
@@ -91,7 +92,7 @@ def crossed_urls(ours: str, theirs: str, secret: str) -> list[str]:
 
 
 def crossed_messages(guide: Member, victim: Member) -> list[dict[str, object]]:
-    """Return clicks that try to name the victim's group, in every way that offers itself."""
+    """Return clicks that try to name the victim's group, in every plausible way."""
     plain: dict[str, object] = json.loads(click())
     theirs: dict[str, object] = json.loads(victim.sent[0])
     ours: dict[str, object] = json.loads(guide.sent[0])
@@ -105,91 +106,112 @@ def crossed_messages(guide: Member, victim: Member) -> list[dict[str, object]]:
     return [{**plain, **differing}, *({**plain, name: value} for name, value in hints.items())]
 
 
+@dataclass(frozen=True)
+class SocketGroup:
+    """A group whose members are on MyPage, each with a raw socket that has asked."""
+
+    session: Session
+    urls: Sequence[str]
+    sockets: Sequence[Socket]
+
+    def click(self, place: int) -> None:
+        """Let a member click, and expect that all members are notified, and on Results."""
+        self.sockets[place - 1].send(click())
+        for socket in self.sockets:
+            assert socket.receive() == MOVED
+        for number in range(1, len(self.sockets) + 1):
+            assert Visitor(self.session, number).moved_by() == place
+
+
+@pytest.fixture
+def new_group(server: Server, groups: Groups, socket_url: SocketUrl, connect: Connect) -> NewGroup:
+    """Return a function: a group of which so many members have come to MyPage."""
+
+    def new_group(members: int) -> SocketGroup:
+        session = groups.new(server)
+        places = range(1, members + 1)
+        urls = [socket_url(server, Visitor(session, place).visit().code) for place in places]
+        sockets = [connect(url) for url in urls]
+        for socket in sockets:
+            socket.send(ask())
+            assert socket.receive() == NOT_YET
+        return SocketGroup(session, urls, sockets)
+
+    return new_group
+
+
 def test_s2_a_code_that_is_nobodys_gets_nothing_and_does_nothing(
-    session: Session, open_group: OpenGroup, connect: Connect
+    server: Server, new_group: NewGroup, socket_url: SocketUrl, connect: Connect
 ) -> None:
-    group = open_group(session, 1, 2)
-    strangers = [connect(group[0].socket_url_of(code)) for code in NOBODYS_CODES]
-    for stranger in strangers:
-        stranger.say(ask(), click())
-        stranger.heard_by_now()
-    group[1].click_done()
-    for member in group:
-        member.expect_results(moved_by=2)
-    assert [stranger.heard_by_now() for stranger in strangers] == [[]] * len(strangers)
+    group = new_group(2)
+    strangers = [connect(socket_url(server, code)) for code in NOBODYS_CODES]
+    expect_no_effect(strangers, group)
 
 
 def test_s2_a_code_that_is_elsewhere_gets_nothing_and_does_nothing(
-    researcher: Page,
-    server: Server,
-    session: Session,
-    open_group: OpenGroup,
-    connect: Connect,
+    admin: Page, server: Server, new_group: NewGroup, socket_url: SocketUrl, connect: Connect
 ) -> None:
-    """Somebody of another session, and the member of this group who has not come yet."""
-    group = open_group(session, 1, 2)
-    foreign = Session(researcher, server.url, "channelsmin").codes[0]
-    strangers = [connect(group[0].socket_url_of(code)) for code in (foreign, session.codes[2])]
+    """A participant of another session, and the member of this group who has not come yet."""
+    group = new_group(2)
+    foreign = Session.create(admin, server.url, "channelsmin").codes[0]
+    codes = (foreign, group.session.codes[2])
+    expect_no_effect([connect(socket_url(server, code)) for code in codes], group)
+
+
+def expect_no_effect(strangers: Sequence[Socket], group: SocketGroup) -> None:
+    """Expect that these sockets' messages are not answered, and that they are not notified."""
     for stranger in strangers:
-        stranger.say(ask(), click())
-        stranger.heard_by_now()
-    group[1].click_done()
-    for member in group:
-        member.expect_results(moved_by=2)
-    for stranger in strangers:
-        assert stranger.heard_by_now() == []
+        stranger.send(ask(), click())
+        stranger.received_by_now()
+    assert [socket.received_by_now() for socket in group.sockets] == [[]] * len(group.sockets)
+    group.click(2)
+    assert [stranger.received_by_now() for stranger in strangers] == [[]] * len(strangers)
 
 
 def test_s2_a_code_that_is_nobodys_leaves_no_traceback(
-    server: Server, session: Session, open_group: OpenGroup, connect: Connect
+    server: Server, new_group: NewGroup, socket_url: SocketUrl, connect: Connect
 ) -> None:
-    (guide,) = open_group(session, 1)
+    group = new_group(1)
     before = len(server.log.read_text(errors="replace"))
     for code in NOBODYS_CODES:
-        stranger = connect(guide.socket_url_of(code))
-        stranger.say(ask(), click())
-        stranger.heard_by_now()
-    guide.click_done()
-    guide.expect_results(moved_by=1)
+        stranger = connect(socket_url(server, code))
+        stranger.send(ask(), click())
+        stranger.received_by_now()
+    group.click(1)
     assert "Traceback" not in server.log.read_text(errors="replace")[before:]
 
 
 def test_s3_what_is_not_a_valid_message_is_ignored_or_ends_its_own_socket(
-    session: Session, open_group: OpenGroup, connect: Connect
+    new_group: NewGroup, connect: Connect
 ) -> None:
-    expect_ignored(session, open_group, connect, GARBAGE)
+    expect_ignored(new_group(3), connect, GARBAGE)
 
 
 def test_s3_a_valid_message_in_binary_or_over_1_kib_is_ignored_too(
-    session: Session, open_group: OpenGroup, connect: Connect
+    new_group: NewGroup, connect: Connect
 ) -> None:
-    expect_ignored(session, open_group, connect, ODDLY_WRAPPED)
+    expect_ignored(new_group(3), connect, ODDLY_WRAPPED)
 
 
-def expect_ignored(
-    session: Session, open_group: OpenGroup, connect: Connect, messages: list[str | bytes]
-) -> None:
-    """Expect that none is answered or moves anybody, and that the others are served as ever."""
-    (member,) = open_group(session, 1)
-    sender, other = (member.socket_url_of(Visitor(session, place).visit().code) for place in (2, 3))
-    asking = connect(other)
+def expect_ignored(group: SocketGroup, connect: Connect, messages: list[str | bytes]) -> None:
+    """Expect that no message is answered or moves anybody, and that others are still served."""
+    asking = group.sockets[2]
     for message in messages:
-        socket = connect(sender)
-        socket.say(message)
-        assert socket.heard_by_now() == [], message
-        asking.say(ask())
-        assert asking.hear() == {"round": "1", "moved": False}, message
-    member.click_done()
-    member.expect_results(moved_by=1)
+        socket = connect(group.urls[1])
+        socket.send(message)
+        assert socket.received_by_now() == [], message
+        asking.send(ask())
+        assert asking.receive() == NOT_YET, message
+    group.click(1)
 
 
-def test_s3_a_thousand_messages_hold_nobody_up(
-    session: Session, open_group: OpenGroup, connect: Connect
+def test_s3_a_thousand_messages_delay_nobody(
+    session: Session, server: Server, open_group: OpenGroup, socket_url: SocketUrl, connect: Connect
 ) -> None:
     first, second = open_group(session, 1, 2)
-    flooding = connect(first.socket_url_of(Visitor(session, 3).visit().code))
-    flooding.say(*(GARBAGE[number % len(GARBAGE)] for number in range(500)))
-    flooding.say(*([ask(2)] * 500))
+    flooding = connect(socket_url(server, Visitor(session, 3).visit().code))
+    flooding.send(*(GARBAGE[number % len(GARBAGE)] for number in range(500)))
+    flooding.send(*([ask(2)] * 500))
     second.click_done()
     for member in (first, second):
         member.expect_results(moved_by=2)
@@ -197,40 +219,42 @@ def test_s3_a_thousand_messages_hold_nobody_up(
 
 @pytest.mark.parametrize("origin", ["https://another.example", "null"])
 def test_s4_a_socket_that_a_page_of_another_origin_opens_is_refused(
-    session: Session, open_group: OpenGroup, connect: Connect, origin: str
+    new_group: NewGroup, connect: Connect, origin: str
 ) -> None:
-    (member,) = open_group(session, 1)
-    url = member.socket_url_of(Visitor(session, 2).visit().code)
-    stranger = connect(url, Origin(origin))
+    group = new_group(2)
+    stranger = connect(group.urls[1], Origin(origin))
     stranger.wait_until_refused()
-    stranger.say(click())
-    member.click_done()
-    member.expect_results(moved_by=1)
+    stranger.send(click())
+    stranger.received_by_now()
+    group.click(1)
 
 
 def test_s4_a_socket_that_this_sites_page_opens_is_not(
-    session: Session, open_group: OpenGroup, connect: Connect
+    session: Session, server: Server, socket_url: SocketUrl, connect: Connect
 ) -> None:
-    (member,) = open_group(session, 1)
-    socket = connect(member.socket_url_of(Visitor(session, 2).visit().code), Origin(session.url))
-    socket.say(ask())
-    assert socket.hear() == {"round": "1", "moved": False}
+    url = socket_url(server, Visitor(session, 2).visit().code)
+    socket = connect(url, Origin(session.url))
+    socket.send(ask())
+    assert socket.receive() == NOT_YET
 
 
 def test_s5_nothing_is_printed_and_no_code_is_logged(
-    researcher: Page, laboratory: Laboratory, open_group: OpenGroup, connect: Connect
+    instrumented: Instrumented,
+    groups: Groups,
+    open_group: OpenGroup,
+    socket_url: SocketUrl,
+    connect: Connect,
 ) -> None:
-    session = Session(researcher, laboratory.server.url, "channelsmin")
-    first, second = open_group(session, 1, 2)
-    stranger = connect(first.socket_url_of("zzzzzzzz"))
-    stranger.say(ask(), click())
-    url = first.socket_url_of(Visitor(session, 3).visit().code)
+    session = groups.new(instrumented.server)
+    (first,) = open_group(session, 1)
+    stranger = connect(socket_url(instrumented.server, "zzzzzzzz"))
+    stranger.send(ask(), click())
+    url = socket_url(instrumented.server, Visitor(session, 3).visit().code)
     for message in ("garbage", click()):
-        connect(url).say(message)
-    for member in (first, second):
-        member.expect_results(moved_by=3)
-    assert laboratory.printed() == ""
-    # The servers log the addresses that they are asked for, and these hold codes.
-    log = laboratory.server.log.read_text(errors="replace")
+        connect(url).send(message)
+    first.expect_results(moved_by=3)
+    assert instrumented.printed() == ""
+    # The servers log the requested addresses, which contain codes.
+    log = instrumented.server.log.read_text(errors="replace")
     for code in session.codes:
         assert not re.search(rf"(?<![/=,]){code}", log)

@@ -1,4 +1,4 @@
-"""V. Versions: what is installed, and what happens on another release."""
+"""V. Versions: the installed release, and a variant on a release outside its range."""
 
 import re
 from pathlib import Path
@@ -35,7 +35,7 @@ def test_v1_another_variant_stops_and_names_the_right_one(
         assert ended.stdout.count("channelsmin:") == 1, ended.stdout
         message = MESSAGE.search(ended.stdout)
         assert message, ended.stdout
-        # Read, since 5.12.0b4 says of itself that it is "5.12.0b4 ", with a space.
+        # Parsed, since 5.12.0b4 calls itself "5.12.0b4 ", with a space.
         assert Version(message["found"]) == release
         assert message["range"] == other.range
         assert message["variant"] == export.variant.name

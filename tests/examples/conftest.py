@@ -1,6 +1,6 @@
-"""The worked examples of docs/adapting.md, run with the suite's fixtures.
+"""Fixtures for the worked examples of docs/adapting.md.
 
-A module `test_counter.py` tests the example `counter`.
+The module `test_counter.py` tests the example `counter`.
 """
 
 import time
@@ -23,7 +23,7 @@ Join = Callable[..., list["Player"]]
 
 
 class Player:
-    """A member in a browser, and the address of their page's socket."""
+    """A member in a browser, with the address of the page's socket."""
 
     def __init__(
         self, context: BrowserContext, session: Session, place: int, network: Network | None
@@ -34,24 +34,24 @@ class Player:
         self.page = context.new_page()
         self.page.on(
             "websocket",
-            lambda socket: socket.on("framesent", lambda frame: self._note(socket.url, frame)),
+            lambda socket: socket.on("framesent", lambda frame: self._record(socket.url, frame)),
         )
         self.page.goto(session.url + session.links[place - 1])
 
     @property
     def network(self) -> Network:
-        """What lies between the browser and the server, if the test has asked for it."""
+        """The network between the browser and the server, if the test has asked for one."""
         assert self._network
         return self._network
 
     def wait_until_it_asks(self) -> None:
-        """Wait until the page has said something on its socket."""
+        """Wait until the page has sent a message on its socket."""
         deadline = time.monotonic() + 15
         while not self.socket_url:
-            assert time.monotonic() < deadline, "the page says nothing"
-            self.page.evaluate("1")  # lets what the browser tells come in
+            assert time.monotonic() < deadline, "the page sends nothing"
+            self.page.evaluate("1")  # lets Playwright handle the browser's events
 
-    def _note(self, url: str, frame: str | bytes) -> None:
+    def _record(self, url: str, frame: str | bytes) -> None:
         if '"round"' in str(frame):
             self.socket_url = url
 
@@ -64,7 +64,7 @@ def server(
     release: Version,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
-    """The development server, on a project with the module's example."""
+    """The development server, on the project of the module's example."""
     folder = tmp_path_factory.mktemp("example")
     name = Path(str(request.module.__file__)).stem.removeprefix("test_")
     examples.write(name, export, folder / "project")
@@ -76,15 +76,15 @@ def server(
 
 
 @pytest.fixture
-def join(server: Server, researcher: Page, new_context: Callable[..., BrowserContext]) -> Join:
-    """Return a function that lets so many members of a new group come."""
+def join(server: Server, admin: Page, new_context: Callable[..., BrowserContext]) -> Join:
+    """Return a function that opens so many members of a new group."""
 
-    def join(count: int, behind_networks: bool = False) -> list[Player]:
-        session = Session(researcher, server.url, "channelsmin")
+    def join(count: int, through_networks: bool = False) -> list[Player]:
+        session = Session.create(admin, server.url, "channelsmin")
         players = []
         for place in range(1, count + 1):
             context = new_context()
-            network = Network(context) if behind_networks else None
+            network = Network(context) if through_networks else None
             players.append(Player(context, session, place, network))
         return players
 

@@ -1,4 +1,4 @@
-"""A chat line that all share."""
+"""A chat that a group shares."""
 
 import json
 
@@ -9,7 +9,7 @@ from harness.fixtures import Connect
 from .conftest import Join, Player
 
 
-def say(player: Player, text: str) -> None:
+def write_line(player: Player, text: str) -> None:
     player.page.get_by_label("Your line").fill(text)
     player.page.get_by_label("Your line").press("Enter")
 
@@ -18,31 +18,31 @@ def expect_lines(player: Player, *lines: str) -> None:
     expect(player.page.locator("#lines li")).to_have_text(list(lines), timeout=15_000)
 
 
-def test_all_read_what_each_says_as_text_and_who_has_left(join: Join) -> None:
+def test_all_members_see_all_lines_as_text_and_who_has_left(join: Join) -> None:
     players = join(2)
-    say(players[0], "hello")
+    write_line(players[0], "hello")
     for player in players:
         expect_lines(player, "Member 1: hello")
-    players[1].page.get_by_role("button", name="Say it").click()  # nothing to say
-    say(players[1], "<b>you \"2-1\" 'ü'")
-    said = ("Member 1: hello", "Member 2: <b>you \"2-1\" 'ü'")
+    players[1].page.get_by_role("button", name="Say it").click()  # an empty line
+    write_line(players[1], "<b>you \"2-1\" 'ü'")
+    lines = ("Member 1: hello", "Member 2: <b>you \"2-1\" 'ü'")
     for player in players:
-        expect_lines(player, *said)
-    # Who comes later reads it, too.
+        expect_lines(player, *lines)
+    # A page that is loaded later shows the lines, too.
     players[1].page.reload()
-    expect_lines(players[1], *said)
+    expect_lines(players[1], *lines)
     players[0].page.locator(".otree-btn-next").click()
-    expect_lines(players[1], *said, "Member 1: (has left)")
+    expect_lines(players[1], *lines, "Member 1: (has left)")
 
 
-def test_a_line_is_said_once_and_what_is_no_line_is_not(join: Join, connect: Connect) -> None:
+def test_a_line_appears_once_and_an_invalid_line_never(join: Join, connect: Connect) -> None:
     players = join(2)
-    say(players[0], "first")
+    write_line(players[0], "first")
     expect_lines(players[1], "Member 1: first")
     socket = connect(players[1].socket_url)
-    socket.say(json.dumps({"round": "1", "nth": 1, "text": "second"}))
-    said = ("Member 1: first", "Member 2: second")
-    expect_lines(players[0], *said)
+    socket.send(json.dumps({"round": "1", "nth": 1, "text": "second"}))
+    lines = ("Member 1: first", "Member 2: second")
+    expect_lines(players[0], *lines)
     for message in (
         {"round": "1", "nth": 1, "text": "again"},
         {"round": "1", "nth": 2, "text": ""},
@@ -51,9 +51,9 @@ def test_a_line_is_said_once_and_what_is_no_line_is_not(join: Join, connect: Con
         {"round": "1", "nth": 5, "text": ["no text"]},
         {"round": "2", "nth": 6, "text": "another round"},
     ):
-        socket.say(json.dumps(message))
-        socket.say(json.dumps({"round": "1"}))
-        assert socket.hear()["lines"][-1]["text"] == "second", message
-    socket.say(json.dumps({"round": "1", "nth": 7, "text": "last"}))
+        socket.send(json.dumps(message))
+        socket.send(json.dumps({"round": "1"}))
+        assert socket.receive()["lines"][-1]["text"] == "second", message
+    socket.send(json.dumps({"round": "1", "nth": 7, "text": "last"}))
     for player in players:
-        expect_lines(player, *said, "Member 2: last")
+        expect_lines(player, *lines, "Member 2: last")

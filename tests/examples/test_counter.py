@@ -1,4 +1,4 @@
-"""A counter that all see."""
+"""A counter that a group shares."""
 
 import json
 
@@ -25,7 +25,7 @@ def test_all_see_the_sum_of_all_clicks_each_round_its_own(join: Join) -> None:
     click(players[0])
     click(players[1])
     expect_total(players, 3)
-    # A page that is loaded again goes on where it was.
+    # A reloaded page continues with its own number of clicks.
     players[0].page.reload()
     click(players[0])
     expect_total(players, 4)
@@ -37,19 +37,18 @@ def test_all_see_the_sum_of_all_clicks_each_round_its_own(join: Join) -> None:
     expect_total(players, 1)
 
 
-def test_a_message_that_comes_twice_or_late_or_is_nonsense_counts_nothing(
-    join: Join, connect: Connect
-) -> None:
+def test_a_repeated_late_or_invalid_message_counts_nothing(join: Join, connect: Connect) -> None:
     players = join(2)
     expect_total(players, 0)
     click(players[0])
     expect_total(players, 1)
     socket = connect(players[0].socket_url)
-    nonsense = [{"round": "1", "clicks": its} for its in (True, "7", 1.5, -1, 10**6, None, [7], 0)]
-    for message in (*nonsense, {"round": "2", "clicks": 9}, [], {}):
-        socket.say(json.dumps(message))
-        # No news: what is answered, is answered to this socket alone.
-        socket.say(json.dumps({"round": "1", "clicks": 1}))
-        assert socket.hear()["total"] == 1, message
-    socket.say(json.dumps({"round": "1", "clicks": 3}))
+    numbers = (True, "7", 1.5, -1, 10**6, None, [7], 0)
+    invalid = [{"round": "1", "clicks": number} for number in numbers]
+    for message in (*invalid, {"round": "2", "clicks": 9}, [], {}):
+        socket.send(json.dumps(message))
+        # The total is the same, so the answer goes to this socket alone.
+        socket.send(json.dumps({"round": "1", "clicks": 1}))
+        assert socket.receive()["total"] == 1, message
+    socket.send(json.dumps({"round": "1", "clicks": 3}))
     expect_total(players, 3)

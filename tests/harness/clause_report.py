@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 CLAUSE = re.compile(r"::(test_([a-z]\d)_\w+)")
-"""A test's name begins with the clause that it proves."""
+"""The name of a test, which begins with the clause that it tests."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,22 +18,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--results",
         type=Path,
         metavar="FILE",
-        help="write what became of each clause to this file, after a whole run",
+        help="write the outcome of each clause to this file, after a complete run",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take notes, where a file is named and the run is a whole one."""
+    """Record the outcomes if a file is named and no test is deselected by -k."""
     file: Path | None = config.getoption("--results")
     if file and not config.getoption("keyword"):
-        config.pluginmanager.register(Recorder(file))
+        config.pluginmanager.register(ClauseReport(file))
 
 
-class Recorder:
-    """Takes notes of each test, and writes them to a file at the end."""
+class ClauseReport:
+    """Records the outcome of each test, and writes them to a file at the end."""
 
     def __init__(self, file: Path) -> None:
-        """Remember the file."""
+        """Begin with no outcomes."""
         self.file = file
         self.passed: defaultdict[str, int] = defaultdict(int)
         self.failed: defaultdict[str, int] = defaultdict(int)
@@ -44,14 +44,14 @@ class Recorder:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Note the exception that failed a test."""
+        """Record the exception that failed a test."""
         report = yield
         if report.failed:
             self.failures[report.nodeid] = failure(call.excinfo, report.longreprtext)
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note a test's outcome; one that is expected to fail has a reason."""
+        """Record a test's outcome; an expected failure has a reason."""
         match = CLAUSE.search(report.nodeid)
         if not match:
             return
@@ -64,9 +64,9 @@ class Recorder:
             self.passed[clause] += 1
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the notes."""
+        """Write the file."""
         clauses = sorted({*self.passed, *self.failed, *self.xfailed})
-        notes = {
+        report = {
             "failures": self.failures,
             "clauses": {
                 clause: {
@@ -77,15 +77,15 @@ class Recorder:
                 for clause in clauses
             },
         }
-        self.file.write_text(json.dumps(notes, indent=1) + "\n")
+        self.file.write_text(json.dumps(report, indent=1) + "\n")
 
 
-def failure(raised: pytest.ExceptionInfo[BaseException] | None, shown: str) -> dict[str, str]:
+def failure(raised: pytest.ExceptionInfo[BaseException] | None, output: str) -> dict[str, str]:
     """Return the type of the exception that failed a test, and its message in one line.
 
-    A test that passes and should not has raised nothing; `shown` says so.
+    An expected failure that passes has raised nothing; pytest's `output` says so.
     """
-    text = str(raised.value) if raised else shown
+    text = str(raised.value) if raised else output
     line = next(iter(text.strip().splitlines()), "no reason given")
     # pytest-timeout ends a test with pytest.fail(), as a test does itself.
     hung = "from pytest-timeout" in line

@@ -1,8 +1,8 @@
-"""What a test can ask to go wrong: the network between, and members without manners.
+"""Fault injection: a TCP proxy with network faults, and misbehaving clients.
 
-The proxy is our own since nothing that is kept can be had: Toxiproxy's server is in no package
-index that a test machine can be counted on to reach, mitmproxy brings 40 packages.
-Faults of the server itself (killed in the middle, losing messages) are in laboratory.py.
+The proxy is our own because the alternatives do not fit: Toxiproxy's server is not in a package
+index that every test machine can reach, and mitmproxy installs 40 packages. Faults of the server
+itself (a kill at a certain moment, lost messages) are in instrumented.py.
 """
 
 import asyncio
@@ -17,43 +17,43 @@ from typing import Any
 from harness.members import Socket
 from harness.protocol import ask
 
-PAUSE = 0.05  # seconds between two looks
+PAUSE = 0.05  # seconds between two polls
 BYTES = 65536  # read at once
-MESSAGES = (0x81, 0x82, 0xC1, 0xC2)  # how a WebSocket's message begins, and nothing of HTTP's
+MESSAGES = (0x81, 0x82, 0xC1, 0xC2)  # first bytes of WebSocket messages; HTTP never begins so
 
 
 @dataclass(frozen=True)
-class Weather:
-    """How a network behaves: the chance of each fault, for each piece of data that passes."""
+class NetworkFaults:
+    """The probability of each fault of a network, for each piece of data."""
 
     cut: float = 0
-    """The connection ends there and then, without a goodbye."""
+    """The connection is aborted."""
 
     drop: float = 0
-    """The data is lost, and TCP sends it again: nothing passes until the weather is fair."""
+    """The data is lost and TCP repeats it: the connection stalls until the faults are NONE."""
 
     duplicate: float = 0
-    """A WebSocket's message arrives twice."""
+    """A WebSocket message arrives twice."""
 
     delay: float = 0
-    """Not a chance but seconds: each piece is held up for as long as this, at most."""
+    """Not a probability, but the greatest delay of each piece, in seconds."""
 
 
-FAIR = Weather()
-STORM = Weather(cut=0.1, drop=0.1, duplicate=0.2, delay=0.5)
+NONE = NetworkFaults()
+HEAVY = NetworkFaults(cut=0.1, drop=0.1, duplicate=0.2, delay=0.5)
 
 
 class Proxy:
-    """A TCP proxy on the loopback interface, in front of a server, with a weather of its own.
+    """A TCP proxy on the loopback interface, in front of a server, which injects network faults.
 
-    A context manager. The seed decides what happens to the n-th piece of data of the m-th
-    connection, so that a run can be repeated as far as its timing can.
+    A context manager. The seed determines what happens to the n-th piece of data of the m-th
+    connection, so that a run can be repeated, except for its timing.
     """
 
     def __init__(self, upstream: int, seed: int = 0) -> None:
-        """Stand in front of the port `upstream`."""
+        """Forward to the port `upstream`; nothing runs yet."""
         self.upstream = upstream
-        self.weather = FAIR
+        self.faults = NONE
         self.port = 0
         self._seed = seed
         self._open: set[asyncio.StreamWriter] = set()
@@ -64,7 +64,7 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """Its address, without a trailing slash."""
         return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> "Proxy":
@@ -74,15 +74,15 @@ class Proxy:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """End every connection, and itself."""
-        self.weather = FAIR
+        """End all connections, and stop."""
+        self.faults = NONE
         self.cut()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
     def restore(self) -> None:
-        """Take connections, at the same port as before."""
+        """Accept connections, on the same port as before."""
 
         async def listen() -> None:
             self._listener = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
@@ -91,9 +91,9 @@ class Proxy:
         self._run(listen())
 
     def cut(self) -> None:
-        """End every connection and refuse new ones."""
+        """Abort all connections and refuse new ones."""
 
-        async def leave() -> None:
+        async def abort() -> None:
             if self._listener:
                 self._listener.close()
             for writer in self._open:
@@ -101,14 +101,15 @@ class Proxy:
             if tasks := asyncio.all_tasks() - {asyncio.current_task()}:
                 await asyncio.wait(tasks, timeout=5)
 
-        self._run(leave())
+        self._run(abort())
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
+    def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=10)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._count += 1
-        dice = [Random(f"{self._seed}/{self._count}/{way}") for way in ("up", "down")]
+        seeds = [f"{self._seed}/{self._count}/{direction}" for direction in ("up", "down")]
+        up_random, down_random = map(Random, seeds)
         try:
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.upstream)
         except OSError:  # the server is down
@@ -116,67 +117,67 @@ class Proxy:
             return
         self._open |= {writer, up_writer}
         await asyncio.gather(
-            self._pump(reader, up_writer, dice[0]), self._pump(up_reader, writer, dice[1])
+            self._pump(reader, up_writer, up_random), self._pump(up_reader, writer, down_random)
         )
         self._open -= {writer, up_writer}
 
     async def _pump(
-        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, dice: Random
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, random: Random
     ) -> None:
-        with suppress(OSError):  # one side has broken off
-            await self._pass_on(source, sink, dice)
+        with suppress(OSError):  # one side has aborted
+            await self._forward(source, sink, random)
         sink.transport.abort()
 
-    async def _pass_on(
-        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, dice: Random
+    async def _forward(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, random: Random
     ) -> None:
         while data := await source.read(BYTES):
-            weather = self.weather
-            await asyncio.sleep(weather.delay * dice.random())
-            cut, drop, duplicate = dice.random(), dice.random(), dice.random()
-            if cut < weather.cut:
+            faults = self.faults
+            await asyncio.sleep(faults.delay * random.random())
+            cut, drop, duplicate = random.random(), random.random(), random.random()
+            if cut < faults.cut:
                 return
-            if drop < weather.drop:
-                while self.weather is not FAIR:
+            if drop < faults.drop:
+                while self.faults is not NONE:
                     await asyncio.sleep(PAUSE)
             sink.write(data)
-            if duplicate < weather.duplicate and data[0] in MESSAGES:
+            if duplicate < faults.duplicate and data[0] in MESSAGES:
                 sink.write(data)
             await sink.drain()
 
 
-class Rude:
-    """A member without manners, who is at it in a thread of their own."""
+class MisbehavingClient:
+    """A client that misbehaves all the time, in a thread of its own."""
 
-    def __init__(self, url: str, manners: str) -> None:
-        """Be rude at this socket's address, in one of the ways in MANNERS."""
+    def __init__(self, url: str, kind: str) -> None:
+        """Connect to the address of a socket, to misbehave there in one of the ways in KINDS."""
         self._url = url
-        self._once = MANNERS[manners]
+        self._misbehave = KINDS[kind]
         self._socket = Socket(url)
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         self._times = 0
-        self._thread = threading.Thread(target=self._go_on)
+        self._thread = threading.Thread(target=self._run)
 
-    def _go_on(self) -> None:
-        while not self._over.wait(0.001):
-            self._socket = self._once(self._url, self._socket)
+    def _run(self) -> None:
+        while not self._stopped.wait(0.001):
+            self._socket = self._misbehave(self._url, self._socket)
             self._times += 1
 
-    def wait_until_at_it(self) -> None:
-        """Wait until this has gone on for a while."""
+    def wait_until_active(self) -> None:
+        """Wait until it has misbehaved many times."""
         deadline = time.monotonic() + 30
         while self._times < 50:
             assert time.monotonic() < deadline, f"only {self._times} times in half a minute"
             time.sleep(PAUSE)
 
-    def __enter__(self) -> "Rude":
+    def __enter__(self) -> "MisbehavingClient":
         """Start."""
         self._thread.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Break off, also where the server has stopped listening to it."""
-        self._over.set()
+        """Stop, even if the server does not read from the socket any more."""
+        self._stopped.set()
         self._socket.abort()
         self._thread.join()
         self._socket.abort()
@@ -184,23 +185,24 @@ class Rude:
 
 def never_reads(url: str, socket: Socket) -> Socket:
     """Ask and never read an answer."""
-    socket.say(ask())
+    socket.send(ask())
     return socket
 
 
 def reconnects(url: str, socket: Socket) -> Socket:
-    """Ask, break off and connect again at once."""
-    socket.say(ask())
+    """Ask, abort the connection and connect again at once."""
+    socket.send(ask())
     socket.abort()
     return Socket(url)
 
 
 def sends_garbage(url: str, socket: Socket) -> Socket:
-    """Send what is no message, somewhat more than a thousand in a second."""
-    socket.say(*["{" * 50] * 2)
+    """Send invalid messages, more than a thousand in a second."""
+    socket.send(*["{" * 50] * 2)
     return socket
 
 
-MANNERS: dict[str, Callable[[str, Socket], Socket]] = {
-    manners.__name__: manners for manners in (never_reads, reconnects, sends_garbage)
+KINDS: dict[str, Callable[[str, Socket], Socket]] = {
+    kind.__name__: kind for kind in (never_reads, reconnects, sends_garbage)
 }
+"""The ways in which a client can misbehave."""

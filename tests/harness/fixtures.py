@@ -1,18 +1,19 @@
-"""What every test can ask for: the release, its servers, a browser, a group of three.
+"""The suite's fixtures and options: the release, its servers, a browser, a group of three.
 
-The suite knows the contract (docs/spec.md) and the wire, and nothing of a variant's code. It
-runs in the project's own environment; what is tested lives in the environment that
-`--environment` names, and is never imported here.
+The suite knows the contract and the protocol (docs/spec.md), and nothing of a variant's code. It
+runs in the project's own environment. oTree is installed in the environment that `--environment`
+names, and is never imported here.
 """
 
 import json
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from packaging.version import Version
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 from websockets.typing import Origin
 
 from channelsmin.errors import UserError
@@ -24,57 +25,63 @@ from channelsmin.runtime.processes import free_port
 from channelsmin.runtime.server import Server
 from channelsmin.testing import browser as browsers
 from harness.faults import Proxy
-from harness.instrumented import Laboratory, build, edit
-from harness.members import Member, Session, Socket
+from harness.instrumented import GROUPS, MANY_GROUPS, Instrumented, build, edit
+from harness.members import Member, Session, Socket, Tabs
 
 OpenGroup = Callable[..., list[Member]]
 NewContext = Callable[..., BrowserContext]
 NewMember = Callable[..., Member]
+OpenMember = Callable[[Session, int], Member]
+SocketUrl = Callable[[Server, str], str]
 Connect = Callable[..., Socket]
 
+VIEWPORT: ViewportSize = {"width": 400, "height": 300}
+"""Small, since drawing takes time."""
+
 TRIALS = 2
-"""How many trials under fire an ordinary run makes."""
+"""How many trials of fault injection an ordinary run makes."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add what a run can be told: which environment, and how much of what."""
+    """Add the options: which environment to test, and how many inputs and trials."""
     parser.addoption(
         "--environment",
         type=Path,
         metavar="DIR",
-        help="the environment under test, named otree<release>; tox gives its own",
+        help="the environment to test, named otree<release>; tox passes its own",
     )
     parser.addoption(
-        "--variant", metavar="NAME", help="take this variant, also for releases beyond its range"
+        "--variant", metavar="NAME", help="test this variant, also on releases outside its range"
     )
+    parser.addoption("--inputs", type=int, default=100, metavar="N", help="send N generated inputs")
     parser.addoption(
-        "--inputs", type=int, default=100, metavar="N", help="send N inputs of Hypothesis's"
+        "--trials",
+        type=int,
+        metavar="N",
+        help="run N trials of fault injection, seeds 0, 1, 2 …",
     )
+    parser.addoption("--seed", type=int, metavar="N", help="run one trial, with this seed")
     parser.addoption(
-        "--trials", type=int, metavar="N", help="run N trials under fire, of the seeds 0, 1, 2 …"
-    )
-    parser.addoption("--seed", type=int, metavar="N", help="run the one trial of this seed")
-    parser.addoption(
-        "--soak", type=float, default=30, metavar="MINUTES", help="how long tests/soak runs"
+        "--soak", type=float, default=30, metavar="MINUTES", help="how long the soak test runs"
     )
     parser.addoption(
         "--record",
         type=Path,
         metavar="FILE",
-        help="add each trial's outcome to this file, and run none that is in it",
+        help="append the outcome of each trial to this file; trials in the file are not repeated",
     )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give the trials their seeds."""
+    """Parametrize the trials with their seeds."""
     if "trial_seed" in metafunc.fixturenames:
         metafunc.parametrize("trial_seed", trial_seeds(metafunc.config))
 
 
 def trial_seeds(config: pytest.Config) -> list[int]:
-    """Return the seeds that the command line asks for, or else a few.
+    """Return the seeds that the command line names, or else a few.
 
-    Those few differ from release to release, so that all faults have their turn.
+    These few differ from release to release, so that together the releases meet all faults.
     """
     if (seed := config.getoption("--seed")) is not None:
         return [seed]
@@ -88,12 +95,12 @@ def trial_seeds(config: pytest.Config) -> list[int]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Ask first whether the right release is installed: everything else rests on it."""
+    """Check first that the right release is installed: every other test depends on it."""
     items.sort(key=lambda item: "test_the_release_is_the_one" not in item.name)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Apply the deviations that the variant declares: failures that are expected, strictly."""
+    """Mark the expected failures that the variant declares; they are strict."""
     if "release" not in getattr(item, "fixturenames", ()):
         return
     name = getattr(item, "originalname", item.name)
@@ -108,11 +115,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show, with a test that failed, what the servers that it asked for have said last."""
+    """Show the last output of a failed test's servers."""
     report = yield
     if report.failed:
-        for asked in getattr(item, "funcargs", {}).values():
-            server = getattr(asked, "server", asked)
+        for value in getattr(item, "funcargs", {}).values():
+            server = getattr(value, "server", value)
             if isinstance(server, Server):
                 report.sections.append((f"end of {server.log}", server.last_output(lines=30)))
     return report
@@ -122,11 +129,11 @@ def release_of(config: pytest.Config) -> Version:
     """Return the release that the environment under test is named for."""
     folder: Path | None = config.getoption("--environment")
     if folder is None:
-        raise pytest.UsageError("say which environment to test: --environment .tox/otree6.0.15")
+        raise pytest.UsageError("name the environment to test: --environment .tox/otree6.0.15")
     try:
         return releases.find(folder.name.removeprefix("otree"))
-    except UserError as problem:
-        raise pytest.UsageError(f"{folder} is not named for a release: {problem}") from problem
+    except UserError as error:
+        raise pytest.UsageError(f"{folder} is not named for a release: {error}") from error
 
 
 @pytest.fixture(scope="session")
@@ -143,7 +150,7 @@ def environment(request: pytest.FixtureRequest, release: Version) -> Environment
 
 @pytest.fixture(scope="session")
 def export(request: pytest.FixtureRequest, release: Version) -> Export:
-    """What a researcher with this release would export, or with the variant that is named."""
+    """The export for this release: of the variant that serves it, or of the named one."""
     if name := request.config.getoption("--variant"):
         return Export(exporting.named(name).variant, release)
     return exporting.named(str(release))
@@ -159,8 +166,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def researcher(browser: Browser) -> Page:
-    """The researcher's one tab."""
+def admin(browser: Browser) -> Page:
+    """A tab for oTree's admin pages."""
     return browser.new_page(accept_downloads=True)
 
 
@@ -172,13 +179,15 @@ def server(
     release: Version,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
-    """The release's development server, on the project just as it was exported.
+    """The release's development server, on the project as it was exported.
 
-    Only where a variant is named is its own check of the release passed over: else it would stop
-    beyond its range, whether it works there or not.
+    Only a session config with many groups is added. With --variant, the variant's release check is
+    disabled: it would stop the server on a release outside its range, whether the app works there
+    or not.
     """
     folder = tmp_path_factory.mktemp("plain")
     exporting.write(export, folder / "project")
+    edit([folder / "project" / "settings.py"], "(?=\nLANGUAGE_CODE)", MANY_GROUPS)
     if request.config.getoption("--variant"):
         edit([folder / "project" / exporting.RELEASE_CHECK], r"sys\.exit\(", "str(")
     command = variants.serving(release).development_server(release)
@@ -189,46 +198,75 @@ def server(
 
 
 @pytest.fixture(scope="session")
-def built_laboratory(
+def built_instrumented(
     environment: Environment, export: Export, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Laboratory]:
-    """A copy of the project with three rounds, a twin app and taps."""
-    built = build(export, environment, tmp_path_factory.mktemp("laboratory"))
+) -> Iterator[Instrumented]:
+    """The instrumented copy of the project, with three rounds, a twin app and taps."""
+    built = build(export, environment, tmp_path_factory.mktemp("instrumented"))
     yield built
     built.server.stop()
 
 
 @pytest.fixture
-def laboratory(built_laboratory: Laboratory) -> Laboratory:
-    """The same, with its server up, also where the test before has killed it."""
-    if not built_laboratory.server.runs():
-        built_laboratory.server.start()
-    return built_laboratory
+def instrumented(built_instrumented: Instrumented) -> Instrumented:
+    """The instrumented copy with its server running, even if the previous test has killed it."""
+    if not built_instrumented.server.runs():
+        built_instrumented.server.start()
+    return built_instrumented
+
+
+@dataclass
+class Groups:
+    """Hands out groups of three that no test has used: parts of one large session per server."""
+
+    admin: Page
+    _unused: dict[str, list[Session]] = field(default_factory=dict)
+
+    def new(self, server: Server) -> Session:
+        """Return a fresh group on this server."""
+        unused = self._unused.setdefault(server.url, [])
+        if not unused:
+            session = Session.create(self.admin, server.url, "many_groups")
+            self.admin.goto("about:blank")
+            unused += [session.group(number) for number in reversed(range(GROUPS))]
+        return unused.pop()
+
+
+@pytest.fixture(scope="session")
+def groups(admin: Page) -> Groups:
+    """Fresh groups on each server."""
+    return Groups(admin)
+
+
+@pytest.fixture(scope="session")
+def tabs(browser: Browser) -> Tabs:
+    """Tabs that tests use one after the other."""
+    return Tabs(_new_context(browser))
+
+
+def _new_context(browser: Browser, **options: Any) -> BrowserContext:
+    context = browser.new_context(viewport=VIEWPORT, **options)
+    context.set_default_timeout(15_000)
+    return context
 
 
 @pytest.fixture
 def new_context(browser: Browser) -> Iterator[NewContext]:
-    """Return a function that makes one more computer, so to speak, for as long as the test runs.
-
-    It is what is closed, and never one of its tabs: Chromium loses the order to close a tab that
-    is just going to another page, and Playwright waits for it without end. Until Chromium has
-    mended https://crbug.com/536385539; see https://github.com/microsoft/playwright/issues/41900.
-    """
-    made: list[BrowserContext] = []
+    """Return a factory of browser contexts, which are closed after the test."""
+    contexts: list[BrowserContext] = []
 
     def new_context(**options: Any) -> BrowserContext:
-        made.append(browser.new_context(**options))
-        made[-1].set_default_timeout(15_000)
-        return made[-1]
+        contexts.append(_new_context(browser, **options))
+        return contexts[-1]
 
     yield new_context
-    for context in made:
+    for context in contexts:
         context.close()
 
 
 @pytest.fixture
 def new_member(new_context: NewContext) -> NewMember:
-    """Return a function that makes a member with a computer of their own, nothing opened yet."""
+    """Return a factory of members, each in a browser context of its own, without a page yet."""
 
     def new_member(session: Session, place: int, **options: Any) -> Member:
         return Member(new_context(**options), session, place)
@@ -237,22 +275,50 @@ def new_member(new_context: NewContext) -> NewMember:
 
 
 @pytest.fixture
-def open_group(new_context: NewContext) -> OpenGroup:
-    """Return a function that opens members 1, 2 … of a session, each connected on MyPage.
+def open_member(tabs: Tabs) -> Iterator[OpenMember]:
+    """Return a function that opens the start link of a member, in a tab that tests share."""
+    members: list[Member] = []
 
-    They share a computer, which is faster.
-    """
+    def open_member(session: Session, place: int) -> Member:
+        members.append(Member(tabs, session, place))
+        return members[-1].open()
+
+    yield open_member
+    for member in members:
+        member.leave()
+
+
+@pytest.fixture
+def open_group(open_member: OpenMember) -> OpenGroup:
+    """Return a function that opens members 1, 2 … of a session, each connected on MyPage."""
 
     def open_group(session: Session, *places: int) -> list[Member]:
-        context = new_context()
-        return [Member(context, session, place).open().ready() for place in places]
+        return [open_member(session, place).ready() for place in places]
 
     return open_group
 
 
+@pytest.fixture(scope="session")
+def socket_url(groups: Groups, tabs: Tabs) -> SocketUrl:
+    """Return a function: the address of a participant's socket, who needs no page for it.
+
+    One member's page shows it, once for each server.
+    """
+    guides: dict[str, Member] = {}
+
+    def socket_url(server: Server, code: str) -> str:
+        if server.url not in guides:
+            guide = Member(tabs, groups.new(server), 1).open().ready()
+            guide.leave()
+            guides[server.url] = guide
+        return guides[server.url].socket_url_of(code)
+
+    return socket_url
+
+
 @pytest.fixture
 def connect() -> Iterator[Connect]:
-    """Return a function that connects a socket to an address, and hangs up after the test."""
+    """Return a factory of raw sockets, which are closed after the test."""
     sockets: list[Socket] = []
 
     def connect(url: str, origin: Origin | None = None) -> Socket:
@@ -266,15 +332,15 @@ def connect() -> Iterator[Connect]:
 
 @pytest.fixture
 def proxy(server: Server) -> Iterator[Proxy]:
-    """A network between the members and the server, that can be cut and have a weather."""
-    with Proxy(server.port) as standing:
-        yield standing
+    """A TCP proxy in front of the server whose network faults can be set."""
+    with Proxy(server.port) as running:
+        yield running
 
 
 @pytest.fixture
-def session(researcher: Page, server: Server) -> Session:
-    """A new session with one group of three."""
-    return Session(researcher, server.url, "channelsmin")
+def session(groups: Groups, server: Server) -> Session:
+    """A group of three that no test has used."""
+    return groups.new(server)
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
-"""A copy of the exported project in which a test can look behind the scenes.
+"""An instrumented copy of the exported project.
 
-Three rounds; two more apps made from the first, its twin and one in which the whole session is
-one group; session configs for browser bots and for a timeout on MyPage; a server whose database
-outlives a crash; and taps, places where the server can be held up. What is tested is still what
-the export wrote; what this changes in the copy is listed in `build`.
+It has three rounds, and two more apps that are copies of the first: `twin`, and `crowd`, in which
+the whole session is one group. It has session configs for browser bots and for a timeout on
+MyPage. Its server keeps the database over a crash, and has taps: functions at which a test can
+pause it. The code under test is still what the export wrote; `build` lists all changes.
 """
 
 import json
@@ -22,18 +22,32 @@ from channelsmin.runtime.server import Server
 TAPS = Path(__file__).parent / "taps"
 
 NEWS = r"moved\W+(true|True)"
-"""The arguments of the call that tells a group, or one of its sockets, that it has moved on."""
+"""Matches the arguments of the call that notifies a group, or one socket, of a click."""
 
 RECORD = r"'moved_by': |UPDATE .*moved_by"
-"""The arguments of the call that writes the click into the database."""
+"""Matches the arguments of the call that writes the click into the database."""
 
 CROWDS = range(3, 31)
-"""How many members the groups in trials have; session config `crowd_7` is a group of 7.
+"""The sizes of groups in trials; session config `crowd_7` is a group of 7.
 
-There is one more of these than of sizes, since a trial may need a place for a rude member.
+There is one more config than sizes, since a trial may need a place for a misbehaving client.
 """
 
-CONFIGS = f"""
+GROUPS = 24
+"""The number of groups in the session `many_groups`."""
+
+MANY_GROUPS = f"""
+SESSION_CONFIGS.append(
+    dict(
+        name='many_groups',
+        display_name='many groups',
+        num_demo_participants={3 * GROUPS},
+        app_sequence=['channelsmin'],
+    )
+)
+"""
+
+CONFIGS = f"""{MANY_GROUPS}
 for name, app, size, more in [
     ('twin', 'twin', 3, {{}}),
     ('bots', 'channelsmin', 3, {{'use_browser_bots': True}}),
@@ -54,25 +68,25 @@ TIMEOUT = (
 
 \g<0>""",
 )
-"""How MyPage comes by a timeout, in the style in which the variant writes its methods."""
+"""Adds a timeout to MyPage, in the style in which the variant writes its methods."""
 
 
 @dataclass(frozen=True)
-class Laboratory:
-    """The copy, its server and the folder in which its taps are opened and closed."""
+class Instrumented:
+    """The copy: its server, and the folder in which a test and the taps exchange files."""
 
     server: Server
     taps: Path
 
     @contextmanager
     def hold(self, label: str, arguments: str = "", after: int = 0) -> Iterator[None]:
-        """While the block runs, hold up the next call of the tapped function `label`.
+        """While the block runs, pause the next call of the tapped function `label`.
 
-        With `arguments`, the next one whose arguments match this regular expression; with
-        `after`, the one that comes after so many of these.
+        `arguments` is a regular expression that the call's arguments must match. `after` matching
+        calls pass first.
         """
         hold, held = self._files(label)
-        _order(hold, f"{after} {arguments}")
+        _write_atomically(hold, f"{after} {arguments}")
         try:
             yield
         finally:
@@ -80,17 +94,17 @@ class Laboratory:
             held.unlink(missing_ok=True)
 
     def wait_until_held(self, label: str, seconds: float = 10) -> None:
-        """Wait until the server has come to the tapped function `label`, and stands there."""
+        """Wait until the server is paused at the tapped function `label`."""
         deadline = time.monotonic() + seconds
         while not self._files(label)[1].exists():
-            assert time.monotonic() < deadline, f"the server never came to {label!r}"
+            assert time.monotonic() < deadline, f"the server never called {label!r}"
             time.sleep(0.02)
 
     @contextmanager
     def lose(self, label: str, arguments: str, share: float, seed: int) -> Iterator[None]:
-        """While the block runs, do nothing in this share of the calls of `label` that match."""
+        """While the block runs, drop this share of the matching calls of `label`."""
         order = self.taps / f"{label}.lose"
-        _order(order, f"{share} {seed} {arguments}")
+        _write_atomically(order, f"{share} {seed} {arguments}")
         try:
             yield
         finally:
@@ -100,19 +114,18 @@ class Laboratory:
         return self.taps / f"{label}.hold", self.taps / f"{label}.held"
 
     def printed(self) -> str:
-        """Return what the project's own code has printed since the server was first started."""
-        notes = self.taps / "printed"
-        return notes.read_text() if notes.exists() else ""
+        """Return what the project's code has printed since the server was first started."""
+        file = self.taps / "printed"
+        return file.read_text() if file.exists() else ""
 
 
-def _order(file: Path, text: str) -> None:
-    # In one step, so that the server never reads half of it.
+def _write_atomically(file: Path, text: str) -> None:
     file.with_suffix(".new").write_text(text)
     file.with_suffix(".new").rename(file)
 
 
-def build(export: Export, environment: Environment, folder: Path) -> Laboratory:
-    """Write the copy and prepare its server, which is not started yet."""
+def build(export: Export, environment: Environment, folder: Path) -> Instrumented:
+    """Write the copy and create its server's database; the server is not started yet."""
     project, taps = folder / "project", folder / "taps"
     taps.mkdir(parents=True)
     write(export, project)
@@ -131,23 +144,23 @@ def build(export: Export, environment: Environment, folder: Path) -> Laboratory:
         "PYTHONPATH": str(TAPS),
         "CHANNELSMIN_TAPS": json.dumps(dict(export.variant.taps)),
         "CHANNELSMIN_TAP_FOLDER": str(taps),
-        # Far from UTC, so that a local time would be seen for what it is.
+        # Far from UTC, so that a test notices a local time.
         "TZ": "Pacific/Auckland",
     }
     server = Server(environment, project, command, free_port(), folder / "server.log", extra)
     server.prepare()
-    return Laboratory(server, taps)
+    return Instrumented(server, taps)
 
 
 def edit(files: Sequence[Path], old: str, new: str) -> None:
-    """Replace what matches the regular expression `old`, in the one of the files that has it."""
+    """Replace what matches the regular expression `old`, in the one file that contains it."""
     found = [file for file in files if re.search(old, file.read_text())]
     assert len(found) == 1, f"{old!r} is in {found}"
     found[0].write_text(re.sub(old, new, found[0].read_text()))
 
 
 def copy_renamed(app: Path, copy: Path) -> None:
-    """Copy an app under another name, as a researcher does who starts from it."""
+    """Copy an app and rename it everywhere, as docs/adapting.md describes it."""
     for source in app.rglob("*"):
         if source.is_file() and "__pycache__" not in source.parts:
             relative = str(source.relative_to(app)).replace(app.name, copy.name)

@@ -1,83 +1,117 @@
-"""Members of a session: in a browser, and over bare HTTP and WebSocket."""
+"""Sessions and their members: in a browser, or with HTTP or a raw WebSocket alone."""
 
 import re
 import struct
+import time
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from socket import SHUT_RD, SO_LINGER, SOL_SOCKET
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import BrowserContext, Error, Page, WebSocketRoute, expect
+from playwright.sync_api import BrowserContext, Error, Page, WebSocket, WebSocketRoute
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from harness.protocol import read
+from harness.protocol import parse
 
 START_LINKS = re.compile(r"/SessionStartLinks/")
 ON_MY_PAGE = re.compile(r"/MyPage/")
 ON_RESULTS = re.compile(r"/Results/")
 MOVED_BY = re.compile(r"Member \d of your group")
 
+TRIES = 3
+"""How often a tab is told to leave a page that is navigating."""
 
-WORDS = """() => {
-    // On some betas of 6.0.0 the line on who made the server stands within the content.
-    const OTREES = 'script, noscript, .otree-btn-next, .powered-by-otree';
-    // oTree 6 puts what it knows for debugging around the title, in brackets; 6.0.6 forgot some.
+HTTP = httpx.Client(
+    verify=False,  # there is no TLS here, and reading all certificates takes long
+    follow_redirects=True,
+    timeout=30,
+    limits=httpx.Limits(max_keepalive_connections=0),  # or a server that stops would wait for it
+)
+"""Sends the requests of the members without a browser."""
+
+
+TEXTS = """() => {
+    // On some betas of 6.0.0 "Powered by oTree" is inside the content.
+    const IGNORED = 'script, noscript, .otree-btn-next, .powered-by-otree';
+    // oTree 6 adds debugging information to the title, in brackets; 6.0.6 without some of them.
     const texts = [document.title.replace(/\\[.*?\\]|^\\w{4}\\/P\\d+ /g, '').trim()];
     const content = document.querySelector('.otree-content, ._otree-content');
     const walker = document.createTreeWalker(content, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
-        if (!walker.currentNode.parentElement.closest(OTREES))
+        if (!walker.currentNode.parentElement.closest(IGNORED))
             texts.push(walker.currentNode.textContent.trim());
     }
     return texts.filter(text => text);
 }"""
 
 
-def _go(page: Page, address: str) -> None:
+def _go(page: Page, address: str) -> str:
+    """Open a page, and return the address of the first one that is shown."""
     answer = page.goto(address)
     assert answer, address
     assert answer.ok, f"{answer.url}: {answer.status} {answer.text()}"
+    return answer.url
 
 
+@dataclass(frozen=True)
 class Session:
-    """A session, as a researcher has it in a browser."""
+    """A session, or a group of one: its code, and its participants' start links."""
 
-    def __init__(self, researcher: Page, url: str, config: str = "", code: str = "") -> None:
-        """Make a demo session of the named config, or open the one that has this code."""
-        self.url = url
-        address = f"{url}/SessionStartLinks/{code}" if code else f"{url}/demo/{config}/"
-        _go(researcher, address)
+    url: str
+    code: str
+    links: Sequence[str]
+
+    @classmethod
+    def create(cls, admin: Page, url: str, config: str) -> "Session":
+        """Make a demo session of the named config."""
+        return cls._from_start_links(admin, url, f"{url}/demo/{config}/")
+
+    @classmethod
+    def find(cls, admin: Page, url: str, code: str) -> "Session":
+        """Return the session that has this code."""
+        return cls._from_start_links(admin, url, f"{url}/SessionStartLinks/{code}")
+
+    @classmethod
+    def _from_start_links(cls, admin: Page, url: str, address: str) -> "Session":
+        _go(admin, address)
         try:
-            researcher.wait_for_url(START_LINKS, timeout=10_000)
+            admin.wait_for_url(START_LINKS, timeout=10_000)
         except Error:
-            # oTree 6.0.15, when busy, may never say that the session is there: once more.
-            _go(researcher, address)
-            researcher.wait_for_url(START_LINKS)
-        self.code = urlsplit(researcher.url).path.split("/")[2]
-        links = re.findall(r"/InitializeParticipant/\w+", researcher.content())
-        self.links = list(dict.fromkeys(links))
+            # oTree 6.0.15, when busy, may never announce that the session is ready: try again.
+            _go(admin, address)
+            admin.wait_for_url(START_LINKS)
+        links = re.findall(r"/InitializeParticipant/\w+", admin.content())
+        code = urlsplit(admin.url).path.split("/")[2]
+        return cls(url, code, list(dict.fromkeys(links)))
 
     @property
     def codes(self) -> list[str]:
         """The participants' codes, in the order of their places in the session."""
         return [link.rsplit("/", 1)[1] for link in self.links]
 
+    def group(self, number: int, size: int = 3) -> "Session":
+        """Return one of its groups, counted from 0."""
+        return replace(self, links=self.links[number * size : (number + 1) * size])
+
+    def through(self, url: str) -> "Session":
+        """Return the same session, as it is reached at another address of its server."""
+        return replace(self, url=url)
+
 
 class Network:
-    """What lies between a member's browser and the server, and can fail."""
+    """The network between a browser context and the server, which can fail."""
 
     def __init__(self, context: BrowserContext) -> None:
-        """Put itself between the pages that `context` will open and their sockets.
-
-        All is well at first.
-        """
+        """Route the sockets of all pages that `context` will open; without a fault at first."""
         self.context = context
         self.is_cut = False
-        self.swallows = False
+        self.loses_messages = False
         self._routes: list[WebSocketRoute] = []
         context.route_web_socket(re.compile(".*"), self._connect)
 
@@ -86,58 +120,106 @@ class Network:
             route.close()
             return
         server = route.connect_to_server()
-        route.on_message(lambda message: None if self.swallows else server.send(message))
-        server.on_message(lambda message: None if self.swallows else route.send(message))
+        route.on_message(lambda message: None if self.loses_messages else server.send(message))
+        server.on_message(lambda message: None if self.loses_messages else route.send(message))
         self._routes.append(route)
 
     def cut(self) -> None:
-        """Cut every connection and let no new one through."""
+        """Cut all connections and block new ones."""
         self.context.set_offline(True)
         self.cut_sockets()
 
     def cut_sockets(self) -> None:
-        """Cut every WebSocket and let no new one through, as some proxies do."""
+        """Cut all WebSockets and block new ones, as some proxies do."""
         self.is_cut = True
         for route in self._routes:
             with suppress(Exception):  # closed before
                 route.close()
 
     def restore(self) -> None:
-        """Let connections through again."""
+        """Let new connections through again."""
         self.is_cut = False
         self.context.set_offline(False)
+
+
+class Tabs:
+    """Tabs of one browser context, which tests use one after the other.
+
+    Opening a page in them is cheap: the tab is there, and the static files are in its cache.
+    """
+
+    def __init__(self, context: BrowserContext) -> None:
+        """Begin without a tab."""
+        self._context = context
+        self._idle: list[Page] = []
+
+    def new_page(self) -> Page:
+        """Return a tab that no test uses."""
+        return self._idle.pop() if self._idle else self._context.new_page()
+
+    def take_back(self, tab: Page) -> None:
+        """Leave the tab's page, and keep the tab for the next test.
+
+        It is not closed: Chromium loses the command to close a tab that is just navigating, and
+        Playwright then waits for ever. This is so until Chromium has fixed
+        https://crbug.com/536385539; see https://github.com/microsoft/playwright/issues/41900.
+        """
+        for _ in range(TRIES):
+            with suppress(Error):  # the page itself is navigating
+                tab.goto("about:blank", timeout=5_000)
+                self._idle.append(tab)
+                return
 
 
 class Member:
     """A participant in a browser."""
 
-    def __init__(self, context: BrowserContext, session: Session, place: int) -> None:
-        """Be the participant of the session at `place` (from 1)."""
+    def __init__(self, context: BrowserContext | Tabs, session: Session, place: int) -> None:
+        """Become the participant at `place` (from 1) of the session; nothing is opened yet."""
         self.session = session
         self.code = session.codes[place - 1]
         self.link = session.links[place - 1]
-        self.context = context
         self.sent: list[str] = []
+        """The messages that the current page has sent."""
         self.socket_url = ""
+        self.opened = ""
+        """The address of the page that the start link has led to."""
+        self._context = context
+        self._tabs: list[Page] = []
         self.page = self.new_tab()
 
     def new_tab(self) -> Page:
-        """Open one more tab, and note which socket its page talks on, and what it says."""
-        tab = self.context.new_page()
-        tab.on(
-            "websocket",
-            lambda socket: socket.on("framesent", lambda frame: self._note(socket.url, frame)),
-        )
+        """Open another tab; record its messages, and the address of the socket that sends them."""
+        tab = self._context.new_page()
+        tab.on("websocket", self._listen)
+        self._tabs.append(tab)
         return tab
 
-    def _note(self, url: str, frame: str | bytes) -> None:
+    def leave(self) -> None:
+        """Leave all pages; shared tabs are free for another member then."""
+        for tab in self._tabs:
+            tab.remove_listener("websocket", self._listen)
+            if isinstance(self._context, Tabs):
+                self._context.take_back(tab)
+        self._tabs.clear()
+
+    @property
+    def context(self) -> BrowserContext:
+        """The browser context of this member's tabs."""
+        return self.page.context
+
+    def _listen(self, socket: WebSocket) -> None:
+        socket.on("framesent", lambda frame: self._record(socket.url, frame))
+
+    def _record(self, url: str, frame: str | bytes) -> None:
         if '"type"' in str(frame):
             self.socket_url = url
             self.sent.append(str(frame))
 
     def open(self) -> "Member":
         """Follow the start link."""
-        _go(self.page, self.session.url + self.link)
+        self.sent.clear()
+        self.opened = _go(self.page, self.session.url + self.link)
         return self
 
     def come_back(self) -> "Member":
@@ -146,8 +228,11 @@ class Member:
         return self.open()
 
     def ready(self) -> "Member":
-        """Wait until MyPage is connected."""
-        expect(self.page.get_by_text("Connected.")).to_be_visible(timeout=15_000)
+        """Wait until MyPage is connected, which it shows and then sends its first message."""
+        deadline = time.monotonic() + 15
+        while not self.sent:
+            assert time.monotonic() < deadline, f"{self.page.url} has sent nothing"
+            self.page.wait_for_timeout(20)
         return self
 
     def click_done(self) -> None:
@@ -155,74 +240,88 @@ class Member:
         self.page.get_by_role("button", name="Done").click()
 
     def go_on(self) -> None:
-        """Click oTree's own Next."""
+        """Click oTree's Next button."""
+        self.sent.clear()
         self.page.locator(".otree-btn-next").click()
 
     def expect_my_page(self) -> None:
         """Expect to be on the page with the button."""
-        expect(self.page).to_have_url(ON_MY_PAGE)
+        self.page.wait_for_url(ON_MY_PAGE, wait_until="commit")
 
     def expect_results(self, moved_by: int, seconds: float = 15) -> None:
-        """Expect to be on Results, and to read there that `moved_by` moved the group."""
-        expect(self.page).to_have_url(ON_RESULTS, timeout=seconds * 1000)
-        expect(self.page.get_by_text(f"Member {moved_by} of your group")).to_be_visible()
+        """Expect to be on Results, which names `moved_by` as the member who moved the group."""
+        assert self.moved_by(seconds) == moved_by
 
-    def moved_by(self) -> int:
-        """Wait to be on Results, and return who moved the group, as it says there."""
-        expect(self.page).to_have_url(ON_RESULTS, timeout=15_000)
-        expect(self.page.locator("body")).to_contain_text(MOVED_BY)
-        return int(self.page.get_by_text(MOVED_BY).inner_text().split()[1])
+    def moved_by(self, seconds: float = 15) -> int:
+        """Wait until on Results, and return the member whom it names."""
+        # Both are cheaper than Playwright's assertions, which load a script into each page.
+        milliseconds = seconds * 1000
+        self.page.wait_for_url(ON_RESULTS, timeout=milliseconds, wait_until="domcontentloaded")
+        shown = self.page.evaluate("document.body.innerText")
+        named = MOVED_BY.search(shown)
+        assert named, shown
+        return int(named[0].split()[1])
 
-    def words(self) -> set[str]:
-        """The texts of the page's title and content, shown or hidden, without oTree's own."""
-        texts: list[str] = self.page.evaluate(WORDS)
+    def texts(self) -> set[str]:
+        """Return the texts of the page's title and content, shown or hidden, without oTree's."""
+        texts: list[str] = self.page.evaluate(TEXTS)
         return set(texts)
 
     def index(self) -> int:
-        """The place of the current page in the session, as its address ends with it."""
+        """Return the current page's number in the session, with which its address ends."""
         return int(urlsplit(self.page.url).path.rstrip("/").rsplit("/", 1)[1])
 
     def socket_url_of(self, code: str) -> str:
-        """The address of the socket that the page of this group has, for another code."""
+        """Return the address of this member's socket, with another participant's code in it."""
         assert self.code in self.socket_url
         return self.socket_url.replace(self.code, quote(code, safe=""))
 
 
-def join_behind_a_network(member: Member) -> tuple[Member, Network]:
-    """Put a member behind a network that can fail, and wait for them to be connected."""
+def join_through_network(member: Member) -> tuple[Member, Network]:
+    """Put a member behind a network that can fail, and wait until the page is connected."""
     network = Network(member.context)
     return member.open().ready(), network
 
 
 class Visitor:
-    """A participant without a browser, who is where the server says, and clicks nothing."""
+    """A participant without a browser, who only follows the start link."""
 
     def __init__(self, session: Session, place: int) -> None:
-        """Be the participant of the session at `place` (from 1)."""
+        """Become the participant of the session at `place` (from 1)."""
         self.code = session.codes[place - 1]
-        self._http = httpx.Client(base_url=session.url, follow_redirects=True, timeout=15)
-        self._link = session.links[place - 1]
+        self._link = session.url + session.links[place - 1]
+
+    def _follow_link(self) -> httpx.Response:
+        answer = HTTP.get(self._link)
+        assert answer.status_code == 200, answer.text
+        return answer
 
     def path(self) -> str:
         """Follow the start link, and return the path of the page that this leads to."""
-        answer = self._http.get(self._link)
-        assert answer.status_code == 200, answer.text
-        return answer.url.path
+        return self._follow_link().url.path
 
     def visit(self) -> "Visitor":
-        """Be on MyPage."""
+        """Follow the start link to MyPage."""
         assert "/MyPage/" in self.path()
         return self
 
+    def moved_by(self) -> int:
+        """Follow the start link to Results, and return the member whom it names."""
+        answer = self._follow_link()
+        assert "/Results/" in answer.url.path, answer.url
+        named = MOVED_BY.search(answer.text)
+        assert named, answer.text
+        return int(named[0].split()[1])
+
 
 class Socket:
-    """A WebSocket that a test holds in its hands.
+    """A raw WebSocket client.
 
-    Where the server refuses the connection it is a closed one: it says and hears nothing.
+    If the server refuses the connection, the socket is closed: it sends and receives nothing.
     """
 
     def __init__(self, url: str, origin: Origin | None = None) -> None:
-        """Connect to `url`, as a page of `origin` would, or as something that is no browser."""
+        """Connect to `url`, as a page of `origin` does, or as a program that is not a browser."""
         self._open = ExitStack()
         self._connection: ClientConnection | None = None
         with suppress(InvalidHandshake, ConnectionClosed, EOFError, OSError):
@@ -230,25 +329,25 @@ class Socket:
                 connect(url, origin=origin, open_timeout=30, close_timeout=1, ping_interval=None)
             )
 
-    def say(self, *messages: str | bytes, is_text: bool | None = None) -> None:
+    def send(self, *messages: str | bytes, is_text: bool | None = None) -> None:
         """Send messages, strings as text and bytes as binary; a closed socket sends nothing.
 
-        With `is_text`, bytes are sent as text all the same, be they UTF-8 or not.
+        With `is_text`, bytes are sent as text, too, whether they are valid UTF-8 or not.
         """
         with suppress(ConnectionClosed, OSError):
             for message in messages:
                 if self._connection:
                     self._connection.send(message, text=is_text)
 
-    def hear(self, seconds: float = 15) -> dict[str, Any]:
-        """Wait for the next news."""
+    def receive(self, seconds: float = 15) -> dict[str, Any]:
+        """Wait for the next message, and return it."""
         assert self._connection, "the server refused this socket"
-        return read(self._connection.recv(timeout=seconds))
+        return parse(self._connection.recv(timeout=seconds))
 
-    def heard_by_now(self) -> list[str]:
-        """Return every message that has come and was not heard yet; waits for none.
+    def received_by_now(self) -> list[str]:
+        """Return all messages that have arrived and were not received yet.
 
-        A ping and its answer come first, so that what the server had sent before is there.
+        A ping is sent first. When its answer is there, all that the server sent before is there.
         """
         messages: list[str] = []
         with suppress(ConnectionClosed, TimeoutError):
@@ -259,26 +358,26 @@ class Socket:
         return messages
 
     def wait_until_refused(self, seconds: float = 3) -> None:
-        """Wait until the server closes this socket, unless it never let it open."""
+        """Wait until the server closes this socket, unless it has refused the connection."""
         if self._connection:
             with pytest.raises(ConnectionClosed):
                 self._connection.recv(timeout=seconds)
 
     def abort(self) -> None:
-        """Break off without a goodbye, as a computer does that goes to sleep or crashes."""
+        """Abort the connection without a closing handshake, as a crash does."""
         if self._connection:
             raw = self._connection.socket
-            with suppress(OSError):  # ended by itself
+            with suppress(OSError):  # it has ended already
                 raw.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
                 raw.shutdown(SHUT_RD)
                 raw.close()
 
     def header(self, name: str) -> str:
-        """Return a header of the answer to the handshake."""
+        """Return a header of the server's answer to the handshake."""
         assert self._connection, "the server refused this socket"
         assert self._connection.response
         return self._connection.response.headers[name]
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._open.close()

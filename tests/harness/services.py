@@ -1,8 +1,8 @@
-"""What stands around oTree in production: PostgreSQL, Redis and nginx, of this machine's own.
+"""The services that oTree needs in production: PostgreSQL, Redis and nginx.
 
-Each is started from its installed program, on a free port of the loopback interface, with
-its data in a new folder, and is ended after the block. Where the program is missing, one
-line says what to install.
+Each is started from the program that is installed on this machine, on a free port of the loopback
+interface, with its data in a new folder. It is ended after the block. If the program is missing,
+the error message says what to install.
 """
 
 import os
@@ -19,11 +19,11 @@ from channelsmin.paths import ROOT
 from channelsmin.runtime.processes import free_port, listening
 
 PROCESS = "X-Process"
-"""The header in which the proxy says which server process has answered."""
+"""The header in which nginx names the server process that has answered."""
 
 NGINX = """
 daemon off;
-master_process off;  # or it would do its work as another user
+master_process off;  # a master process would start workers as another user
 pid {folder}/pid;
 error_log stderr;
 events {{}}
@@ -42,12 +42,12 @@ http {{
 
 @dataclass(frozen=True)
 class Database:
-    """A PostgreSQL of our own."""
+    """A PostgreSQL database."""
 
     url: str
 
-    def ask(self, sql: str) -> str:
-        """Return what a query finds, as text."""
+    def query(self, sql: str) -> str:
+        """Return the result of a query, as text."""
         options = ["--no-psqlrc", "--tuples-only", "--no-align", "--command", sql]
         command = [_program("psql", "postgresql"), self.url, *options]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -55,7 +55,7 @@ class Database:
 
 @contextmanager
 def postgresql() -> Iterator[Database]:
-    """Run PostgreSQL with one empty database; it refuses to be root, so then as `postgres`."""
+    """Run PostgreSQL with one empty database; root runs it as `postgres`, since it refuses root."""
     initdb, postgres = (_program(name, "postgresql") for name in ("initdb", "postgres"))
     user = "postgres" if os.geteuid() == 0 else None
     with tempfile.TemporaryDirectory(prefix="channelsmin-") as folder:
@@ -71,7 +71,7 @@ def postgresql() -> Iterator[Database]:
 
 @contextmanager
 def redis() -> Iterator[str]:
-    """Run Redis, which keeps nothing; yield its address."""
+    """Run Redis without persistence; yield its address."""
     port = free_port()
     options = ["--bind", "127.0.0.1", "--port", str(port), "--save", ""]
     with listening([_program("redis-server", "redis-server"), *options], port):
@@ -80,7 +80,7 @@ def redis() -> Iterator[str]:
 
 @contextmanager
 def nginx(ports: Sequence[int]) -> Iterator[str]:
-    """Run nginx in front of two server processes, as docs/nginx.conf says; yield its address."""
+    """Run nginx with docs/nginx.conf in front of two server processes; yield its address."""
     port = free_port()
     site = (ROOT / "docs" / "nginx.conf").read_text()
     changes = {"listen 80": f"listen 127.0.0.1:{port}"}
@@ -96,7 +96,7 @@ def nginx(ports: Sequence[int]) -> Iterator[str]:
 
 
 def _program(name: str, package: str) -> str:
-    # Debian keeps PostgreSQL's own programs, and an ordinary user's nginx, off the PATH.
+    # On Debian, PostgreSQL's programs are not on PATH, nor is nginx on an ordinary user's.
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", *map(str, folders)])
     found = shutil.which(name, path=path)

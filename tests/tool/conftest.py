@@ -1,4 +1,4 @@
-"""What all tests of the tool can ask for."""
+"""Fixtures for all tests of the tool."""
 
 import pytest
 

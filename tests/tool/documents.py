@@ -1,4 +1,4 @@
-"""The documents, as a Markdown parser reads them: their links, their headings, their commands."""
+"""Read the links, headings and commands of the documents, with a Markdown parser."""
 
 import re
 from collections.abc import Iterator
@@ -15,25 +15,25 @@ GUIDES = [
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "variants").glob("*/README.md")),
 ]
-"""What tells somebody what to type."""
+"""The documents with commands to type."""
 
 ALL = [*GUIDES, ROOT / "CHANGELOG.md"]
 
 PROGRAMS = {"channelsmin", "git", "otree", "pip", "pipx", "tox", "uv", "uvx"}
-"""What a line that is a command begins with; `python3 run.py` and what is in .venv do, too."""
+"""Programs with which a command begins, in addition to `python3 run.py` and those in .venv."""
 
 PARSER = MarkdownIt("commonmark").enable("table")
 
 
 def tokens(document: Path) -> Iterator[Token]:
-    """Yield all that a document consists of, also what is within a line."""
+    """Yield all tokens of a document, also those within a line."""
     for token in PARSER.parse(document.read_text(encoding="utf-8")):
         yield token
         yield from token.children or ()
 
 
 def links(document: Path) -> list[str]:
-    """Return where a document's links and pictures lead."""
+    """Return the targets of a document's links and pictures."""
     found = (token.attrGet("href") or token.attrGet("src") for token in tokens(document))
     return [str(target) for target in found if target]
 
@@ -52,7 +52,7 @@ def anchors(document: Path) -> set[str]:
 
 
 def plain_text(document: Path) -> list[str]:
-    """Return what is neither code nor a link: what the parser takes for words."""
+    """Return the plain text: neither code nor links."""
     return [token.content for token in tokens(document) if token.type == "text"]
 
 
@@ -66,7 +66,7 @@ def code(document: Path) -> Iterator[str]:
 
 
 def is_command(text: str) -> bool:
-    """Say whether a line of code is to be typed into a shell."""
+    """Return whether a line of code is a shell command."""
     words = text.split()
     return len(words) > 1 and (
         words[0] in PROGRAMS
@@ -82,5 +82,5 @@ def commands(document: Path) -> set[str]:
 
 
 def all_commands() -> set[str]:
-    """Return what all guides tell somebody to type."""
+    """Return the commands in all documents."""
     return set().union(*map(commands, GUIDES))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from channelsmin import paths
+from channelsmin import maintainer_cli, paths
 from channelsmin.paths import ROOT
 from channelsmin.runtime import export
 
@@ -87,14 +87,13 @@ def test_doctor_works_without_the_repository(channelsmin: Channelsmin, tmp_path:
     assert "real-time apps: channelsmin: nothing found." in ended.stdout
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["test", "trials", "soak", "bench", "plot", "boundaries", "generate", "sweep", "releases", "lock"],
-)
+@pytest.mark.parametrize("command", sorted({*maintainer_cli.COMMANDS} - {"scaffold"}))
 def test_what_needs_the_repository_says_so(command: str, channelsmin: Channelsmin) -> None:
     ended = channelsmin(command)
     assert ended.returncode == 1
-    assert ended.stderr.startswith(f"channelsmin: `{command}` needs a clone of the whole repository")
+    assert ended.stderr.startswith(
+        f"channelsmin: `{command}` needs a clone of the whole repository"
+    )
     assert ended.stderr.count("\n") == 1
 
 

@@ -1,6 +1,6 @@
 from os import environ, path
 
-# First, so that an oTree that this variant does not serve stops there, with a clear message.
+# First: on an oTree release that this variant does not serve, it stops with a clear message.
 import channelsmin  # noqa: F401  # isort: skip
 
 import dj_database_url
@@ -46,5 +46,5 @@ DEMO_PAGE_INTRO_HTML = ''
 SECRET_KEY = environ.get('OTREE_SECRET_KEY', 'replace me before you put this online')
 INSTALLED_APPS = ['otree']
 
-# Last: it adds what oTree and Django want besides.
+# Last: it adds the other settings that oTree and Django need.
 otree.settings.augment_settings(globals())

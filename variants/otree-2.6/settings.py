@@ -1,6 +1,6 @@
 from os import environ
 
-# First, so that an oTree that this variant does not serve stops there, with a clear message.
+# First: on an oTree release that this variant does not serve, it stops with a clear message.
 import channelsmin  # noqa: F401
 
 SESSION_CONFIGS = [

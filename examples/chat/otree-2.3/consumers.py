@@ -25,11 +25,11 @@ class MyPageConsumer(AsyncWebsocketConsumer):
 
     async def receive(self, text_data=None, bytes_data=None):
         # First, so that a flood of garbage costs no query.
-        message = read(text_data)
+        message = parse(text_data)
         if message is None:
             return
         text, moves_group = await database_sync_to_async(answer)(self.code, message)
-        # Commit, then tell: the click is in the database by now.
+        # Commit, then notify: the click is in the database by now.
         if moves_group:
             await self.channel_layer.group_send(self.group_name, {'type': 'news', 'text': text})
         elif text:
@@ -44,15 +44,15 @@ class MyPageConsumer(AsyncWebsocketConsumer):
 
 
 def same_origin(headers):
-    """Say whether a page of this very site opened the socket, or something that is no browser."""
+    """Return whether a page of this site opened the socket, or a client that is not a browser."""
     headers = dict(headers)
     return headers.get(b'origin', b'').split(b'//')[-1] in (b'', headers.get(b'host'))
 
 
 def answer(participant_code, message):
-    """Return the answer to a page's message, and whether the whole group is to get it.
+    """Return the answer to a page's message, and whether it goes to the whole group.
 
-    The participant's code alone says who this is. A message from an earlier page or
+    The participant's code alone identifies the player. A message from an earlier page or
     round, or anything else that is not one of the two valid messages, gets no answer.
     """
     player = Player.on_my_page(participant_code)
@@ -80,8 +80,8 @@ def tell(group):
     send('channelsmin-{}'.format(group.id), {'type': 'news', 'text': news_of(group)})
 
 
-def read(text):
-    """Return what the JSON text says, or None: for binary, overlong or broken messages."""
+def parse(text):
+    """Return the parsed JSON, or None for a binary, overlong or broken message."""
     try:
         return json.loads(text) if text and len(text) < 1500 else None
     except ValueError:

@@ -1,4 +1,4 @@
-# First, so that the app stops here on an oTree that it is not for.
+# Added by `export`: stops the app on an oTree release that this variant does not serve.
 from . import release_check
 
 import json
@@ -57,7 +57,7 @@ class MyPage(Page):
         if type(nth) is int and isinstance(text, str) and 0 < len(text) <= 200:
             is_news = say(player, nth, text)
         if is_news:
-            # Commit, then tell: oTree itself commits only after it has told the group.
+            # Commit, then notify: oTree itself commits only after it has sent the news.
             db.commit()
         receiver = 0 if is_news else player.id_in_group
         return {receiver: news_of(player.group)}

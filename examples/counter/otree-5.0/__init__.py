@@ -1,4 +1,4 @@
-# First, so that the app stops here on an oTree that it is not for.
+# Added by `export`: stops the app on an oTree release that this variant does not serve.
 from . import release_check
 
 from otree.api import BaseConstants, BaseGroup, BasePlayer, BaseSubsession, Page, models
@@ -45,7 +45,7 @@ class MyPage(Page):
         is_news = times > player.clicks
         if is_news:
             player.clicks = times
-            # Commit, then tell: oTree itself commits only after it has told the group.
+            # Commit, then notify: oTree itself commits only after it has sent the news.
             db.commit()
         receiver = 0 if is_news else player.id_in_group
         return {receiver: {'round': this_round, 'total': total(player.group)}}

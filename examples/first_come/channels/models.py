@@ -18,7 +18,7 @@ class Group(BaseGroup):
     def take(self, player):
         """Give it to this member, if nobody has it; say whether that was so.
 
-        One conditional UPDATE, so that of two simultaneous clicks one wins.
+        One conditional UPDATE, so one of two simultaneous clicks wins.
         """
         return type(self).objects.filter(id=self.id, taken_by=0).update(taken_by=player.id_in_group)
 

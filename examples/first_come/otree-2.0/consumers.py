@@ -13,12 +13,12 @@ class MyPageConsumer(WebsocketConsumer):
     """In Channels 0.17 every message makes a new consumer, in any of several threads.
 
     So nothing is kept on self, and a message can overtake the connect: the socket
-    joins its group with each message, the first of which the page sends at once.
+    joins its group with each message. The page sends the first one at once.
     """
 
     def receive(self, text=None, bytes=None, participant_code=None):
         # First, so that a flood of garbage costs no query.
-        message = read(text)
+        message = parse(text)
         if message is None:
             return
         player = Player.on_my_page(participant_code)
@@ -29,7 +29,7 @@ class MyPageConsumer(WebsocketConsumer):
         group = channels.Group('channelsmin-{}'.format(player.group_id))
         group.add(self.message.reply_channel)
         text, moves_group = answer(participant_code, message)
-        # Commit, then tell: the click is in the database by now.
+        # Commit, then notify: the click is in the database by now.
         if moves_group:
             group.send({'text': text})
         elif text:
@@ -41,9 +41,9 @@ class MyPageConsumer(WebsocketConsumer):
 
 
 def answer(participant_code, message):
-    """Return the answer to a page's message, and whether the whole group is to get it.
+    """Return the answer to a page's message, and whether it goes to the whole group.
 
-    The participant's code alone says who this is. A message from an earlier page or
+    The participant's code alone identifies the player. A message from an earlier page or
     round, or anything else that is not one of the two valid messages, gets no answer.
     """
     player = Player.on_my_page(participant_code)
@@ -60,8 +60,8 @@ def answer(participant_code, message):
     return json.dumps({'round': this_round, 'taken_by': player.group.holder()}), is_news
 
 
-def read(text):
-    """Return what the JSON text says, or None: for binary, overlong or broken messages."""
+def parse(text):
+    """Return the parsed JSON, or None for a binary, overlong or broken message."""
     try:
         return json.loads(text) if text and len(text) < 100 else None
     except ValueError:

@@ -1,4 +1,4 @@
-# First, so that the app stops here on an oTree that it is not for.
+# Added by `export`: stops the app on an oTree release that this variant does not serve.
 from . import release_check
 
 from otree.api import BaseConstants, BaseGroup, BasePlayer, BaseSubsession, Page, models
@@ -26,7 +26,7 @@ class Player(BasePlayer):
 def take(player):
     """Give it to this member, if nobody has it; say whether that was so.
 
-    oTree serves one request or message at a time, so that of two simultaneous clicks one wins.
+    oTree serves one request or message at a time, so one of two simultaneous clicks wins.
     """
     group = player.group
     if group.taken_by:
@@ -47,7 +47,7 @@ class MyPage(Page):
         else:
             return None
         if is_news:
-            # Commit, then tell: oTree itself commits only after it has told the group.
+            # Commit, then notify: oTree itself commits only after it has sent the news.
             db.commit()
         # To all if it is news. To this member alone if not: somebody else was faster.
         receiver = 0 if is_news else player.id_in_group

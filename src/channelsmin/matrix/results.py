@@ -33,6 +33,10 @@ BOUNDARIES = ROOT / "matrix" / "boundaries.json"
 """What each variant does on releases outside its range (testing/boundaries.py)."""
 
 
+MUTANTS = ROOT / "matrix" / "mutants.json"
+"""Which tests found each planted fault (testing/mutants.py)."""
+
+
 class Status(str, Enum):
     """How a run ended; there are no other ways."""
 
@@ -130,6 +134,38 @@ def boundaries() -> list[dict[str, Any]]:
     """Return how each variant ended on each release outside its range that was tried."""
     rows: list[dict[str, Any]] = json.loads(BOUNDARIES.read_text(encoding="utf-8"))
     return rows
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A mutant that was planted in a variant, and the tests that found it, on this release.
+
+    `tested` contains the fingerprints of the suite, the variant and the mutant. A mutant that no
+    test found survived.
+    """
+
+    variant: str
+    release: str
+    mutant: str
+    killed_by: tuple[str, ...]
+    tested: Mapping[str, str]
+
+
+def mutants() -> list[Planted]:
+    """Return all mutants that were tried."""
+    if not MUTANTS.exists():
+        return []
+    rows = json.loads(MUTANTS.read_text(encoding="utf-8"))
+    return [Planted(**{**row, "killed_by": tuple(row["killed_by"])}) for row in rows]
+
+
+def save_mutant(planted: Planted) -> None:
+    """Add a mutant that was tried; it replaces an earlier trial of it on the same release."""
+    key = (planted.release, planted.mutant)
+    kept = [known for known in mutants() if (known.release, known.mutant) != key]
+    rows = sorted([*kept, planted], key=lambda row: (Version(row.release), row.mutant))
+    text = json.dumps([asdict(row) for row in rows], indent=1)
+    write_atomically(MUTANTS, f"{text}\n")
 
 
 def _records_in(folder: Path) -> dict[Version, dict[str, Any]]:

@@ -49,6 +49,7 @@ BLOCKS = (
     Block(DOCS / "spec.md", "clauses", spec.clauses_table),
     Block(DOCS / "reliability.md", "trials", reliability.trial_tables),
     Block(DOCS / "reliability.md", "soak", reliability.soak_table),
+    Block(DOCS / "reliability.md", "mutants", reliability.mutants_table),
     Block(DOCS / "performance.md", "times", performance.times_table),
     Block(DOCS / "performance.md", "costs", performance.costs_tables),
     Block(DOCS / "performance.md", "circumstances", performance.circumstances_table),

@@ -1,9 +1,10 @@
-"""The tables of docs/reliability.md: trials with injected faults, and soak tests."""
+"""The tables of docs/reliability.md: trials with injected faults, soak tests, and mutants."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from channelsmin.matrix import results
+from channelsmin.matrix import results, variants
+from channelsmin.matrix.results import Planted
 from channelsmin.report import markdown
 
 COLUMNS = {
@@ -58,3 +59,20 @@ def _soak_row(release: str, run: Mapping[str, Any]) -> tuple[object, ...]:
         *(run["members"] - run["moved"], run["reloaded"], run["came_back_late"]),
         *(f"{memory} MB", files),
     )
+
+
+def mutants_table() -> str:
+    """Return the table of planted faults: the tests that found each, by variant."""
+    tried = {(planted.mutant, planted.variant): planted for planted in results.mutants()}
+    names = [variant.name for variant in variants.load_all()]
+    rows = [
+        (mutant, *(_found_by(tried.get((mutant, name))) for name in names))
+        for mutant in dict.fromkeys(mutant for mutant, _ in tried)
+    ]
+    return markdown.table(("fault", *(f"`{name}`" for name in names)), rows)
+
+
+def _found_by(planted: Planted | None) -> str:
+    if planted is None:
+        return ""
+    return ", ".join(f"`{test}`" for test in planted.killed_by) or "**survives**"

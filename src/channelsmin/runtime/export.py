@@ -139,12 +139,13 @@ def _write_lines(path: Path, lines: Sequence[str]) -> None:
     path.write_bytes("".join(f"{line}\n" for line in lines).encode())
 
 
-def release_check(variant: Variant) -> str:
-    """Return the text of a variant's release check, which names all variants."""
+def release_check(variant: Variant, listed: Sequence[Variant] | None = None) -> str:
+    """Return the text of a variant's release check, which lists the variants (default: all)."""
+    known = variants.load_all() if listed is None else listed
     return Template(CHECK_TEMPLATE.read_text(encoding="utf-8")).substitute(
         variant=variant.name,
         range=variant.range,
-        first="\n".join(f"    ('{one.first}', '{one.name}')," for one in variants.load_all()),
+        first="\n".join(f"    ('{one.first}', '{one.name}')," for one in known),
     )
 
 

@@ -21,9 +21,11 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
     "--renderer-process-limit=1",
+    "--in-process-gpu",
+    "--enable-features=NetworkServiceInProcess2",
 )
-"""No sandbox, since root can't have one; no traffic but the page's; and one process that draws all
-pages, which saves a tenth of the tests' time."""
+"""No sandbox, since root can't have one; no traffic but the page's; and as few processes as
+possible, which saves a seventh of the tests' time."""
 
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 """The system's browsers in order of preference: the headless shell is twice as fast."""

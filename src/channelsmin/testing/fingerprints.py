@@ -1,10 +1,18 @@
-"""Fingerprints of what a result was produced with: short SHA-256 hashes of each part."""
+"""Fingerprints of what a result was produced with: short SHA-256 hashes by meaning.
 
+What is executed counts: of Python its syntax tree without docstrings, of templates the text without
+comments, of `variant.toml` the facts without their reasons. So a comment, a docstring or formatting
+does not invalidate a result.
+"""
+
+import ast
 import functools
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from packaging.version import Version
 
@@ -15,6 +23,22 @@ from channelsmin.runtime import export
 
 DIGITS = 12
 """How many hexadecimal digits of a SHA-256 are kept: enough to tell versions of a file apart."""
+
+CONTRACT = ROOT / "tests" / "contract"
+HARNESS = ROOT / "tests" / "harness"
+FIXTURES = HARNESS / "fixtures.py"
+
+TEMPLATE_COMMENTS = re.compile(
+    r"\{%\s*comment\b.*?endcomment\s*%\}|\{#.*?#\}|<!--.*?-->|/\*.*?\*/|(?:^|\s)//[^\n]*",
+    re.DOTALL | re.MULTILINE,
+)
+"""Comments of Django's templates, HTML, CSS and JavaScript."""
+
+TEXTS = {
+    *("reason", "document", "how_it_works", "same_app_as", "beyond_otree_api", "private_fields"),
+    *("python", "live_page"),
+}
+"""Facts of a variant that no run of the suite depends on."""
 
 
 def of(release: Version, python: str) -> dict[str, str]:
@@ -27,43 +51,113 @@ def of(release: Version, python: str) -> dict[str, str]:
     return {
         "variant": of_variant(variants.serving(release), release),
         "suite": of_suite(),
-        **({"lock": _digits([locks.requirements(release, lock).encode()])} if lock else {}),
+        **({"lock": digits([locks.requirements(release, lock)])} if lock else {}),
     }
 
 
 @functools.cache
 def of_suite() -> str:
-    """Return the fingerprint of the contract suite and its harness."""
-    return _of_folders(ROOT / "tests" / "contract", ROOT / "tests" / "harness")
+    """Return the fingerprint of the contract suite and of the harness modules that it imports."""
+    return digits(sorted(of_module(file) for file in suite_files()))
+
+
+def suite_files() -> list[Path]:
+    """Return the files of the suite: the tests, the modules they import, and what servers load."""
+    found = {FIXTURES, *CONTRACT.glob("*.py"), *HARNESS.glob("taps/*.py")}
+    files = list(found)
+    while files:
+        new = set(_imported_from_harness(files.pop())) - found
+        found |= new
+        files += new
+    return sorted(found)
+
+
+def _imported_from_harness(file: Path) -> Iterator[Path]:
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            parent, *rest = node.module.split(".")
+            modules = rest or [alias.name for alias in node.names]
+            if parent == "harness" and (path := HARNESS / f"{modules[0]}.py").exists():
+                yield path
 
 
 def of_variant(variant: Variant, release: Version) -> str:
     """Return the fingerprint of everything that an export contains, except its README.
 
     Of `variant.toml`, only the facts that apply to this release: facts about other releases do not
-    invalidate results. The list of Pythons is left out, too.
+    invalidate results.
     """
-    apart = (variant.folder / "README.md", variant.folder / "variant.toml")
-    files = _of_folders(variant.folder, export.SHARED_TEMPLATES, leaving_out=apart)
-    facts = {name: fact for name, fact in variant.facts_for(release).items() if name != "python"}
-    check = export.CHECK_TEMPLATE.read_bytes()
-    return _digits([files.encode(), check, json.dumps(facts, sort_keys=True).encode()])
+    check = export.release_check(variant, listed=())
+    facts = _without_texts(variant.facts_for(release))
+    return digits([*_of_export(variant.folder), _of_python(check), json.dumps(facts)])
 
 
 @functools.cache
-def _of_folders(*folders: Path, leaving_out: tuple[Path, ...] = ()) -> str:
-    parts: list[bytes] = []
-    for folder in folders:
-        # By their parts, with case: the order of paths differs between systems.
-        for file in sorted(folder.rglob("*"), key=lambda path: path.parts):
-            ignored = "__pycache__" in file.parts or {file, *file.parents} & {*leaving_out}
-            if file.is_file() and not ignored:
-                parts += [file.relative_to(folder).as_posix().encode(), file.read_bytes()]
-    return _digits(parts)
+def _of_export(folder: Path) -> tuple[str, ...]:
+    return tuple(
+        f"{path.relative_to(root).as_posix()} {of_file(path)}"
+        for root in (folder, export.SHARED_TEMPLATES)
+        for path in sorted(root.rglob("*"), key=lambda path: path.parts)  # as on every system
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix in {".py", ".html"}
+    )
 
 
-def _digits(parts: Iterable[bytes]) -> str:
+def _without_texts(fact: Any) -> Any:
+    if isinstance(fact, dict):
+        return {key: _without_texts(fact[key]) for key in sorted(fact) if key not in TEXTS}
+    return [_without_texts(entry) for entry in fact] if isinstance(fact, list) else str(fact)
+
+
+def of_file(file: Path) -> str:
+    """Return the fingerprint of a Python file or a template."""
+    text = file.read_text(encoding="utf-8")
+    return _of_python(text) if file.suffix == ".py" else of_template(text)
+
+
+def of_template(text: str) -> str:
+    """Return the fingerprint of a template: without comments, indentation and blank lines."""
+    lines = (line.strip() for line in TEMPLATE_COMMENTS.sub("", text).splitlines())
+    return digits(filter(None, lines))
+
+
+def of_module(file: Path) -> str:
+    """Return the fingerprint of a module of the suite; names of modules don't matter."""
+    return _of_python(file.read_text(encoding="utf-8"), names_modules=False)
+
+
+def _of_python(text: str, names_modules: bool = True) -> str:
+    tree = ast.parse(text)
+    if not names_modules:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                node.module = None
+    return digits(_executed(tree))
+
+
+def _executed(node: ast.AST) -> Iterator[str]:
+    """Yield what a syntax tree executes, in words that are the same on every Python.
+
+    Texts that stand alone, as docstrings do, are left out, and so are empty fields: new Pythons
+    add some.
+    """
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return
+    yield type(node).__name__
+    for name, value in ast.iter_fields(node):
+        if value is None and not isinstance(node, ast.Constant):
+            continue
+        parts = value if isinstance(value, list) else [value]
+        for part in parts:
+            if isinstance(part, ast.AST):
+                if inner := [*_executed(part)]:
+                    yield from (name, *inner, "end")
+            elif name != "kind":
+                yield f"{name} {part!r}"
+
+
+def digits(parts: Iterable[str]) -> str:
+    """Return a short hash of texts."""
     digest = sha256()
     for part in parts:
-        digest.update(f"{len(part)}\n".encode() + part)
+        digest.update(f"{len(part)}\n{part}".encode())
     return digest.hexdigest()[:DIGITS]

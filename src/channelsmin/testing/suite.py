@@ -1,24 +1,63 @@
-"""Run the suite under tox; report releases that were skipped."""
+"""Run tests under tox, two environments at a time; report progress, and a table of results."""
 
 import os
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
 
 from packaging.version import Version
 
 from channelsmin import console
+from channelsmin.console import Tasks
 from channelsmin.errors import UserError
 from channelsmin.matrix import releases, results, variants
-from channelsmin.paths import ROOT
-from channelsmin.runtime import interpreters
-from channelsmin.runtime.processes import run_in_foreground
+from channelsmin.paths import ROOT, last_lines
+from channelsmin.runtime import interpreters, processes
+from channelsmin.runtime.processes import Process, run_in_foreground
 from channelsmin.testing import browser
 
-PARALLEL = "2"
-"""How many releases are tested at once, or else tests of one release; each keeps a server and a
+PARALLEL = 2
+"""How many environments are tested at once, or else tests of one release; each keeps a server and a
 browser busy."""
+
+MINUTES = {"lint": 0.3, "tool": 2.5}
+"""Minutes of a processor that an environment takes, on 2 cores at 2.9 GHz (2026-11-26)."""
+
+MINUTES_PER_RELEASE = 1.5
+"""The same for a release, with its installation."""
+
+LOGS = ROOT / ".tox" / "logs"
+"""Where the output of each environment is kept."""
+
+TEST = re.compile(r"::(test_\w+)")
+PERCENT = re.compile(r"\[ *(\d+)%\]")
+"""In a line of pytest's verbose output: the test that has ended, and how far the run is."""
+
+CLAUSE = re.compile(r"test_([a-z]\d)_")
+
+TAIL = 40
+"""How many lines of the log are shown of an environment that failed."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an environment ended: the exit status of tox, and how many seconds it took."""
+
+    name: str
+    status: int
+    seconds: int
+
+    @property
+    def verdict(self) -> str:
+        """The status in a word."""
+        return "FAILED" if self.status else "passed"
 
 
 def default_environments() -> list[str]:
@@ -34,29 +73,127 @@ def release_of(name: str) -> Version | None:
     return releases.find(match[1]) if match else None
 
 
+def environments(wanted: Sequence[str]) -> list[str]:
+    """Return the tox environments to run.
+
+    `wanted` are releases, or `all` for tox's default environments; by default, the tests of the
+    tool and the newest release of each variant that this machine has a Python for.
+    """
+    if list(wanted) == ["all"]:
+        return default_environments()
+    if wanted:
+        return [f"otree{releases.find(text)}" for text in wanted]
+    here = (release for release in chosen([]) if interpreters.best(release))
+    return ["tool", *(f"otree{release}" for release in here)]
+
+
 def run(wanted: Sequence[str]) -> None:
-    """Test these releases (default: tox's default set).
+    """Test these environments, see `environments`.
 
     Raises UserError if a test fails. A release without an interpreter on this machine is named at
     the end; that is an error, too, if the release was asked for, or if CI is set in the
     environment.
     """
-    browser.ensure()
-    names = [f"otree{releases.find(text)}" for text in wanted] or default_environments()
+    names = environments(wanted)
     without = [name for name in names if not _has_interpreter(name)]
     runnable = [name for name in names if name not in without]
-    status = 0
-    if runnable:
-        share = ["--", "--numprocesses", PARALLEL] if len(runnable) == 1 else []
-        status = _tox("run-parallel", "--parallel", PARALLEL, "-e", ",".join(runnable), *share)
-    for name in without:
-        console.say(f"NOT TESTED: {name} (no Python {_pythons(name)} on this machine)")
-    if status:
-        raise UserError("some tests failed: see above")
-    if without and (wanted or os.environ.get("CI")):
+    console.note(_announcement(runnable))
+    browser.ensure()
+    outcomes = _run_all(runnable)
+    for line in _table(outcomes, without):
+        console.say(line)
+    failed = [outcome.name for outcome in outcomes if outcome.status]
+    if failed:
+        logs = ", ".join(str(_log(name)) for name in failed)
+        raise UserError(f"some tests failed; the whole output is in {logs}")
+    is_set = not wanted or list(wanted) == ["all"]
+    if without and (not is_set or os.environ.get("CI")):
         raise UserError(
             f"not tested: {len(without)} of {len(names)}; install the Pythons named above"
         )
+
+
+def _announcement(names: Sequence[str]) -> str:
+    minutes = sum(MINUTES.get(name, MINUTES_PER_RELEASE) for name in names) / PARALLEL
+    shown = ", ".join(names) or "nothing"
+    return f"Testing {shown}. On two cores this takes about {max(1, round(minutes))} minutes."
+
+
+def _run_all(names: Sequence[str]) -> list[Outcome]:
+    """Run environments, `PARALLEL` at a time; Ctrl-C ends them, and their servers."""
+    share = ["--numprocesses", str(PARALLEL)] if len(names) == 1 else []
+    stop = threading.Event()
+    LOGS.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(PARALLEL) as pool, console.tasks() as tasks:
+        futures = [pool.submit(_run_one, name, share, tasks, stop) for name in names]
+        try:
+            outcomes = [future.result() for future in as_completed(futures)]
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return sorted(outcomes, key=lambda outcome: names.index(outcome.name))
+
+
+def _run_one(name: str, share: Sequence[str], tasks: Tasks, stop: threading.Event) -> Outcome:
+    start = time.monotonic()
+    tasks.start(name)
+    verbose = [] if name == "lint" else ["--", "-v", *share]
+    with _log(name).open("wb") as output:
+        command = [sys.executable, "-m", "tox", "run", "-e", name, *verbose]
+        status = _watch(processes.start(command, output=output, cwd=ROOT), name, tasks, stop)
+    outcome = Outcome(name, status, round(time.monotonic() - start))
+    lines = [f"{name}: {outcome.verdict} in {outcome.seconds} s"]
+    if status:
+        lines += [last_lines(_log(name), TAIL), ""]
+    tasks.end(name, "\n".join(lines))
+    return outcome
+
+
+def _watch(process: Process, name: str, tasks: Tasks, stop: threading.Event) -> int:
+    """Show how far an environment is, until it ends; return its exit status."""
+    while process.poll() is None:
+        if stop.wait(0.5):
+            process.send_signal(signal.SIGINT)
+            return process.wait()
+        percent, what = progress(last_lines(_log(name), 5))
+        tasks.update(name, percent, what)
+    return process.wait()
+
+
+def progress(printed: str) -> tuple[int, str]:
+    """Return how many percent of a run are done, and the clause, or else the test, that it is at.
+
+    `printed` is the end of pytest's verbose output, with pytest-xdist or without.
+    """
+    for line in reversed(printed.splitlines()):
+        test, percent = TEST.search(line), PERCENT.search(line)
+        if test and percent:
+            clause = CLAUSE.match(test[1])
+            return int(percent[1]), clause[1].upper() if clause else test[1]
+    return 0, ""
+
+
+def _log(name: str) -> Path:
+    return LOGS / f"{name}.log"
+
+
+def _table(outcomes: Iterable[Outcome], without: Iterable[str]) -> list[str]:
+    """Return the table of results, and the environments that were not tested."""
+    rows = [("environment", "variant", "result", "seconds")]
+    for outcome in outcomes:
+        rows.append((outcome.name, _variant(outcome.name), outcome.verdict, str(outcome.seconds)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    missing = [
+        f"NOT TESTED: {name} (no Python {_pythons(name)} on this machine)" for name in without
+    ]
+    return ["", *lines, *missing]
+
+
+def _variant(name: str) -> str:
+    release = release_of(name)
+    return variants.serving(release).name if release else ""
 
 
 def run_trials(wanted: Sequence[str], count: int) -> None:

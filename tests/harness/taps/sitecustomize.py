@@ -1,15 +1,16 @@
-"""Loaded at start-up by the Python of a server under test: shows and holds up what it does.
+"""Loaded at start-up by the Python of a server under test: pauses functions and drops calls.
 
 The suite puts this folder on the server's PYTHONPATH. Python 3.6 to 3.14, no dependencies.
 
 CHANNELSMIN_TAPS is a JSON object, label to "module:attribute.path": the functions to tap,
-as the variant's variant.toml names them. CHANNELSMIN_TAP_FOLDER is where both sides meet:
-- `<label>.hold` holds a number and a regular expression. Of the calls of that function whose
-  arguments match, so many pass; the next one renames the file to `<label>.held`, and waits
-  until that is gone.
-- `<label>.lose` holds a probability, a seed and a regular expression. Of the calls that match,
-  so many do nothing.
-Each print() from the project's own code adds a line to the file `printed`.
+as the variant's variant.toml names them. The suite and the server exchange files in the folder
+CHANNELSMIN_TAP_FOLDER:
+- `<label>.hold` contains a number and a regular expression. Of the calls of that function whose
+  arguments match, this number pass. The next one renames the file to `<label>.held`, and waits
+  until this file is deleted.
+- `<label>.lose` contains a probability, a seed and a regular expression. Calls that match do
+  nothing with this probability.
+Each print() in the project's code adds a line to the file `printed`.
 """
 
 import asyncio
@@ -26,14 +27,14 @@ import time
 
 FOLDER = os.environ["CHANNELSMIN_TAP_FOLDER"]
 PROJECT = os.getcwd() + os.sep
-PAUSE = 0.02  # seconds between two looks
+PAUSE = 0.02  # seconds between two polls
 
 passed = {}  # label: matching calls so far
-seeded = {}  # seed: dice
+generators = {}  # seed: random numbers
 
 
 def held_by(label, arguments):
-    """Return the file that holds this call up, or None where it may go on."""
+    """Return the file that pauses this call, or None if it may go on."""
     hold = os.path.join(FOLDER, label + ".hold")
     held = os.path.join(FOLDER, label + ".held")
     order = read(hold)
@@ -45,22 +46,22 @@ def held_by(label, arguments):
     passed.clear()
     try:
         os.rename(hold, held)
-    except FileNotFoundError:  # another call was first
+    except FileNotFoundError:  # another call was faster
         return None
     return held
 
 
 def is_lost(label, arguments):
-    """Say whether this call is to do nothing."""
+    """Return whether this call does nothing."""
     order = read(os.path.join(FOLDER, label + ".lose"))
     if not order or not re.search(order[-1], repr(arguments)):
         return False
-    dice = seeded.setdefault(order[1], random.Random(order[1]))
-    return dice.random() < float(order[0])
+    numbers = generators.setdefault(order[1], random.Random(order[1]))
+    return numbers.random() < float(order[0])
 
 
 def read(path):
-    """Return the words of an order, the last of which is the regular expression, or None."""
+    """Return the words in a file, of which the last is the regular expression, or None."""
     try:
         with open(path) as file:
             return file.read().split(" ", 2 if path.endswith("lose") else 1)
@@ -95,7 +96,7 @@ def tapped(function, label):
 
 
 class Taps:
-    """An import hook: taps the functions of a module as soon as it has been imported."""
+    """An import hook that taps the functions of a module as soon as it has been imported."""
 
     def __init__(self, places):
         self.places = {}
@@ -127,12 +128,12 @@ builtin_print = builtins.print
 
 
 @functools.wraps(builtin_print)
-def noting_print(*args, **kwargs):
+def recording_print(*args, **kwargs):
     caller = os.path.abspath(sys._getframe(1).f_code.co_filename)
     if caller.startswith(PROJECT):
-        with open(os.path.join(FOLDER, "printed"), "a") as notes:
-            notes.write("%s: %r\n" % (caller, args))
+        with open(os.path.join(FOLDER, "printed"), "a") as record:
+            record.write("%s: %r\n" % (caller, args))
     builtin_print(*args, **kwargs)
 
 
-builtins.print = noting_print
+builtins.print = recording_print

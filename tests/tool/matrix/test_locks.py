@@ -34,7 +34,7 @@ def written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Lock],
     return write
 
 
-def test_no_lock_is_missing_or_stale_or_for_nobody() -> None:
+def test_no_lock_is_missing_or_stale_or_obsolete() -> None:
     locks.check()
 
 
@@ -60,7 +60,7 @@ def test_releases_that_require_the_same_share_a_lock() -> None:
     assert first is second
 
 
-def test_releases_that_are_upper_bounds_apart_do_not_share_a_lock(
+def test_releases_with_different_upper_bounds_do_not_share_a_lock(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     apart = Version("2.1.41")
@@ -107,7 +107,7 @@ def test_a_missing_lock_is_named(written: Callable[[Lock], Lock]) -> None:
         locks.check()
 
 
-def test_a_lock_that_is_for_no_release_is_named(written: Callable[[Lock], Lock]) -> None:
+def test_a_lock_that_is_obsolete_is_named(written: Callable[[Lock], Lock]) -> None:
     written(LOCK)
     (locks.LOCKS / "2.1.36-py3.7.txt").touch()
     with pytest.raises(UserError, match=r"2\.1\.36-py3\.7\.txt is obsolete"):
@@ -128,7 +128,7 @@ def test_a_lock_for_something_else_is_stale(written: Callable[[Lock], Lock], cha
     assert changed.staleness()
 
 
-def test_what_is_upper_bounds_need_not_be_required() -> None:
+def test_an_upper_bound_need_not_be_required() -> None:
     assert replace(LOCK, upper_bounds=("six<2",)).unsatisfied_by(ANSWER) == []
     held = replace(LOCK, upper_bounds=("certifi<2026",))
     assert held.unsatisfied_by(ANSWER) == ["certifi<2026"]
@@ -149,7 +149,7 @@ def test_without_uv_nothing_is_tried(
         resolve_locks.update()
 
 
-def test_a_stale_lock_is_written_again_and_one_for_nobody_removed(
+def test_a_stale_lock_is_written_again_and_an_obsolete_one_deleted(
     written: Callable[[Lock], Lock], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock = written(LOCK)
@@ -182,10 +182,10 @@ def test_a_lock_cannot_be_resolved_without_its_python(monkeypatch: pytest.Monkey
         resolve_locks.resolve(LOCK)
 
 
-def test_what_is_answered_by_hand_is_sorted_in_and_all_is_spelled_as_otree_does() -> None:
-    by_hand = [TWISTED.block, "Automat[visualize]==1 \\\n    --hash=sha256:3\n"]
+def test_manual_pins_are_sorted_in_and_names_are_spelled_as_otree_spells_them() -> None:
+    manual_pins = [TWISTED.block, "Automat[visualize]==1 \\\n    --hash=sha256:3\n"]
     answer = ANSWER.replace("certifi", "certifi[extra]")
-    text = resolve_locks.spelled(answer, by_hand, LOCK.requires)
+    text = resolve_locks.spelled(answer, manual_pins, LOCK.requires)
     assert "certifi[extra]==2026.10.18" in text
     names = [name for name, _ in locks.PIN.findall(text)]
     assert names == ["Automat", "certifi", "Django", "Twisted"]

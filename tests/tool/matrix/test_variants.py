@@ -16,7 +16,7 @@ ALL = variants.load_all()
 each_variant = pytest.mark.parametrize("variant", ALL, ids=lambda variant: variant.name)
 
 BOILERPLATE = {"manage.py", "settings.py"}
-"""What `otree startproject` writes: not what a reader of the variant reads."""
+"""Files that `otree startproject` writes, so they do not count as the variant's text."""
 
 
 def python_files(variant: Variant) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What the bench has measured, as tables and as a plot."""
+"""The tables and the plot of the benchmarks."""
 
 import json
 from pathlib import Path

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from channelsmin.matrix import results
+from channelsmin.matrix.results import Planted
 from channelsmin.report import reliability
 
 
@@ -22,3 +23,13 @@ def test_the_trials_are_summed_by_release_and_by_fault(
     text = reliability.trial_tables()
     assert "| 2.2.4 | 3 | 9 | 9 | 0 | 0 | 0 | 3 | 2.5 s |" in text
     assert "| cut | 2 | 6 | 6 | 0 | 0 | 0 | 2 | 2.5 s |" in text
+
+
+def test_each_planted_fault_has_a_row_with_the_tests_that_found_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(results, "MUTANTS", tmp_path / "mutants.json")
+    results.save_mutant(Planted("otree-2.3", "2.5.8", "no jitter", ("test_r5_x",), {}))
+    results.save_mutant(Planted("otree-2.6", "3.4.0", "no jitter", (), {}))
+    row = reliability.mutants_table().splitlines()[-1]
+    assert row == "| no jitter |  |  | `test_r5_x` | **survives** |  |  |"

@@ -1,4 +1,4 @@
-"""The table of clauses and eras."""
+"""The table of clauses and variants."""
 
 from pathlib import Path
 from typing import Any

@@ -1,12 +1,12 @@
 """`channelsmin demo` and what it stands on: its refusals, each one line."""
 
 import socket
-import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from channelsmin.errors import UserError
@@ -85,12 +85,13 @@ def test_nothing_that_a_command_started_outlives_it(tmp_path: Path) -> None:
     leaving = stand_in(tmp_path / "environment", f"sleep 600 & echo $! > {child}")
     run_otree(leaving, tmp_path, "test", timeout=30)
     deadline = time.monotonic() + 10
-    while lives(child.read_text().strip()):
+    while lives(int(child.read_text())):
         assert time.monotonic() < deadline
 
 
-def lives(process: str) -> bool:
-    """Say whether a process runs; one that has ended and was not collected (Z) does not."""
-    command = ["ps", "-o", "stat=", "-p", process]
-    state = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    return bool(state.strip()) and not state.startswith("Z")
+def lives(pid: int) -> bool:
+    """Return whether a process runs; a zombie does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

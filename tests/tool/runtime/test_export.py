@@ -53,7 +53,7 @@ def test_the_requirements_are_the_release_or_the_variants_range(tmp_path: Path) 
         assert line in (tmp_path / what / "requirements.txt").read_text().splitlines()
 
 
-def test_what_is_held_back_is_so_in_the_exported_project(tmp_path: Path) -> None:
+def test_upper_bounds_are_constraints_of_the_exported_project(tmp_path: Path) -> None:
     export.write(export.named("3.2.8"), tmp_path / "project")
     requirements = (tmp_path / "project" / "requirements.txt").read_text()
     assert "-c constraints.txt" in requirements.splitlines()
@@ -61,12 +61,12 @@ def test_what_is_held_back_is_so_in_the_exported_project(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("what", ["3.4.0", "otree-2.6", "otree-5.0"])
-def test_nothing_is_held_back_for_a_release_that_needs_none(what: str, tmp_path: Path) -> None:
+def test_a_release_without_upper_bounds_has_no_constraints(what: str, tmp_path: Path) -> None:
     export.write(export.named(what), tmp_path / "project")
     assert not (tmp_path / "project" / "constraints.txt").exists()
 
 
-def test_where_nothing_is_held_back_there_are_no_constraints(tmp_path: Path) -> None:
+def test_without_constraints_the_requirements_name_none(tmp_path: Path) -> None:
     export.write(export.named("3.4.0"), tmp_path / "project")
     assert "-c " not in (tmp_path / "project" / "requirements.txt").read_text()
     assert not (tmp_path / "project" / "constraints.txt").exists()

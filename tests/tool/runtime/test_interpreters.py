@@ -1,4 +1,4 @@
-"""Where interpreters are looked for."""
+"""The places in which interpreters are searched for."""
 
 import os
 import platform

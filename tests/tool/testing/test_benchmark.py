@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from benchmarks.latency import Record, Subject, in_turn, percentiles, ratios, running_baseline
-from benchmarks.members import Member, Room, Told
+from benchmarks.members import Delays, Member, Room
 from benchmarks.project import BENCHMARKS, SOCKET, Snapshot
 from channelsmin.errors import UserError
 from channelsmin.runtime.processes import is_free
@@ -50,8 +50,8 @@ def test_ratios_say_how_much_longer_the_last_member_waits() -> None:
 
 def test_a_record_notes_the_first_the_middle_and_the_last_who_is_told() -> None:
     record = Record()
-    record.add(Told([1.0, 2.0, 9.0], lost=1))
-    record.add(Told([], lost=4))
+    record.add(Delays([1.0, 2.0, 9.0], lost=1))
+    record.add(Delays([], lost=4))
     assert (record.first, record.median, record.last) == ([1.0], [2.0], [9.0])
     assert (record.clicks, record.lost) == (2, 5)
 
@@ -65,26 +65,26 @@ def test_the_socket_of_each_kind_of_page_is_found() -> None:
 
 
 def test_members_connect_are_told_and_come_back(room: Room) -> None:
-    async def play() -> Told:
+    async def play() -> Delays:
         await room.connect()
-        told = await room.click(1)
+        delays = await room.click(1)
         room.members[0].leave()
         await room.connect()
         room.leave()
-        return told
+        return delays
 
-    told = asyncio.run(play())
-    assert (len(told.delays), told.lost) == (MEMBERS, 0)
-    assert list(told.delays) == sorted(told.delays)
+    delays = asyncio.run(play())
+    assert (len(delays.milliseconds), delays.lost) == (MEMBERS, 0)
+    assert list(delays.milliseconds) == sorted(delays.milliseconds)
     assert room.attempts() == MEMBERS + 1
-    assert room.members[1].heard == [NOT_YET, MOVED]
-    assert room.members[0].heard == [NOT_YET, MOVED, NOT_YET]  # the baseline keeps no record
+    assert room.members[1].received == [NOT_YET, MOVED]
+    assert room.members[0].received == [NOT_YET, MOVED, NOT_YET]  # the baseline keeps no record
     # Each asks and is answered, once more who came back; one clicks; all are told.
     assert room.traffic().messages == 2 * (MEMBERS + 1) + 1 + MEMBERS
 
 
 def test_a_socket_that_ends_does_not_hold_the_others_up() -> None:
-    async def play(room: Room, baseline: psutil.Process) -> Told:
+    async def play(room: Room, baseline: psutil.Process) -> Delays:
         await room.connect()
         baseline.terminate()
         baseline.wait(5)
@@ -94,8 +94,8 @@ def test_a_socket_that_ends_does_not_hold_the_others_up() -> None:
     with running_baseline() as (pid, address):
         room = Room([Member("", address) for _ in range(MEMBERS)])
         baseline = psutil.Process(pid)
-        told = asyncio.run(play(room, baseline))
-    assert (len(told.delays), told.lost) == (0, MEMBERS)
+        delays = asyncio.run(play(room, baseline))
+    assert (len(delays.milliseconds), delays.lost) == (0, MEMBERS)
 
 
 def test_the_baseline_is_gone_after_its_block() -> None:

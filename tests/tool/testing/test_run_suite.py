@@ -26,7 +26,7 @@ class StandIn(Environment):
 
 @pytest.fixture
 def suite(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """How the suite ends, time after time: with a dictionary of reasons, a status or a crash."""
+    """The endings of successive runs of the suite: failures by test, an exit status, or a crash."""
     endings: list[Any] = []
 
     def create(release: Version, folder: Path, *more: object) -> Environment:

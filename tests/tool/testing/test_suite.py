@@ -1,62 +1,91 @@
-"""`channelsmin test`: what it runs, and what it says about what it can't."""
+"""`channelsmin test`: what it runs, and what it reports about what it can't run."""
 
+import sys
+import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
+from channelsmin.console import Tasks
 from channelsmin.errors import UserError
 from channelsmin.runtime import interpreters
 from channelsmin.testing import browser, suite
+from channelsmin.testing.suite import Outcome
 
 REAL_DEFAULT = suite.default_environments
+REAL_RUN = suite._run_one
 
 
 @pytest.fixture(autouse=True)
-def run_by_tox(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stand in for tox and the browser, and for a machine without Python 3.7."""
+def stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Stand in for tox and the browser, on a machine without Python 3.7."""
+    here = {python: Path("python") for python in ("3.6", "3.8", "3.12")}
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setattr(browser, "ensure", lambda: None)
-    monkeypatch.setattr(suite, "default_environments", lambda: ["lint", "tool", "otree2.2.4"])
-    monkeypatch.setattr(interpreters, "first", lambda version: None)
-
-    def tox(*arguments: str) -> int:
-        said.append(arguments[-1])
-        return 0
-
-    monkeypatch.setattr(suite, "_tox", tox)
+    monkeypatch.setattr(suite, "LOGS", tmp_path)
+    names = ["lint", "tool", "otree1.4.49", "otree2.2.4", "otree2.5.8", "otree2.4.5", "otree3.4.0"]
+    names += ["otree5.0.0a26", "otree6.0.15"]
+    monkeypatch.setattr(suite, "default_environments", lambda: names)
+    monkeypatch.setattr(interpreters, "first", here.get)
+    monkeypatch.setattr(suite, "_run_one", passing)
 
 
-def test_what_cannot_be_tested_is_said_and_the_rest_is_run(said: list[str]) -> None:
+def passing(name: str, share: Sequence[str], tasks: Tasks, stop: threading.Event) -> Outcome:
+    return Outcome(name, 0, 61 + len(share))
+
+
+def failing(name: str, share: Sequence[str], tasks: Tasks, stop: threading.Event) -> Outcome:
+    return Outcome(name, int(name == "otree6.0.15"), 1)
+
+
+def test_by_default_it_tests_the_tool_and_the_newest_release_of_each_variant(
+    said: list[str],
+) -> None:
     suite.run([])
-    assert said == ["lint,tool", "NOT TESTED: otree2.2.4 (no Python 3.7 on this machine)"]
+    assert said[0].startswith("Testing tool, otree1.4.49, otree3.4.0, otree6.0.15. On two cores")
+    assert [line.split() for line in said[2:]] == [
+        ["environment", "variant", "result", "seconds"],
+        ["tool", "passed", "61"],
+        ["otree1.4.49", "otree-1.4", "passed", "61"],
+        ["otree3.4.0", "otree-2.6", "passed", "61"],
+        ["otree6.0.15", "otree-5.0", "passed", "61"],
+    ]
+
+
+def test_all_is_the_set_of_tox_ini_and_names_what_was_not_tested(said: list[str]) -> None:
+    suite.run(["all"])
+    assert said[0].startswith("Testing lint, tool, otree1.4.49, otree3.4.0, otree6.0.15.")
+    assert said[-1] == "NOT TESTED: otree5.0.0a26 (no Python 3.7 on this machine)"
+    assert sum(line.startswith("NOT TESTED") for line in said) == 4
 
 
 def test_in_ci_everything_must_be_tested(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
-    with pytest.raises(UserError, match="not tested: 1 of 3"):
-        suite.run([])
+    with pytest.raises(UserError, match="not tested: 4 of 9"):
+        suite.run(["all"])
 
 
 def test_what_was_asked_for_must_be_tested(said: list[str]) -> None:
     with pytest.raises(UserError, match="not tested: 1 of 1"):
         suite.run(["2.2.4"])
-    assert said == ["NOT TESTED: otree2.2.4 (no Python 3.7 on this machine)"]
+    assert said[-1] == "NOT TESTED: otree2.2.4 (no Python 3.7 on this machine)"
 
 
-def test_a_release_that_has_the_machine_to_itself_is_tested_by_two_at_once(
-    said: list[str], monkeypatch: pytest.MonkeyPatch
+def test_a_release_that_has_the_machine_to_itself_is_tested_by_two_processes(
+    said: list[str],
 ) -> None:
-    monkeypatch.setattr(interpreters, "first", lambda version: Path("python"))
-    asked: list[str] = []
-    monkeypatch.setattr(suite, "_tox", lambda *arguments: asked.extend(arguments))
-    suite.run(["2.2.4"])
-    assert asked[-5:] == ["-e", "otree2.2.4", "--", "--numprocesses", "2"]
+    suite.run(["6.0.15"])
+    assert said[-1].split() == ["otree6.0.15", "otree-5.0", "passed", "63"]
 
 
-def test_a_failed_test_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(suite, "_tox", lambda *arguments: 1)
-    with pytest.raises(UserError, match="some tests failed"):
+def test_a_failed_test_is_an_error(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suite, "_run_one", failing)
+    with pytest.raises(UserError, match=r"some tests failed; the whole output is in .*otree6"):
         suite.run([])
+    assert said[-1].split() == ["otree6.0.15", "otree-5.0", "FAILED", "1"]
 
 
 def test_the_default_set_is_tox_s_own() -> None:
@@ -64,22 +93,78 @@ def test_the_default_set_is_tox_s_own() -> None:
     assert {"lint", "tool", "otree2.0.0", "otree6.0.15"} <= set(names)
 
 
+class Drawn:
+    """Notes what is drawn of a task."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def start(self, name: str) -> None:
+        self.lines.append(f"{name} starts")
+
+    def update(self, name: str, percent: int, what: str) -> None:
+        if percent:
+            self.lines.append(f"{name} {percent} {what}")
+
+    def end(self, name: str, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.fixture
+def tox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Let a script play tox."""
+    modules = tmp_path / "modules"
+    modules.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(modules))
+    return modules / "tox.py"
+
+
+def test_progress_is_drawn_and_the_end_of_a_failure_shown(tox: Path) -> None:
+    tox.write_text(
+        "import time\n"
+        "print('tests/contract/test_page.py::test_p1_x PASSED      [ 12%]', flush=True)\n"
+        "time.sleep(2)\n"
+        "raise SystemExit('the reason')\n"
+    )
+    outcome = REAL_RUN("otree6.0.15", [], drawn := Drawn(), threading.Event())
+    assert outcome.status == 1
+    assert drawn.lines[:2] == ["otree6.0.15 starts", "otree6.0.15 12 P1"]
+    assert drawn.lines[-1].startswith("otree6.0.15: FAILED in ")
+    assert "the reason" in drawn.lines[-1]
+
+
+def test_what_runs_is_ended_when_the_run_is_stopped(tox: Path) -> None:
+    tox.write_text("import time\nprint('up', flush=True)\ntime.sleep(60)\n")
+    stop = threading.Event()
+    stop.set()
+    start = time.monotonic()
+    outcome = REAL_RUN("lint", [], Drawn(), stop)
+    assert outcome.status
+    assert time.monotonic() - start < 30
+    running = [child.cmdline() for child in psutil.Process().children(recursive=True)]
+    assert [sys.executable, "-m", "tox", "run", "-e", "lint"] not in running
+
+
+@pytest.mark.parametrize(
+    ("printed", "percent", "what"),
+    [
+        ("tests/contract/test_page.py::test_p1_one_sentence PASSED     [  3%]", 3, "P1"),
+        ("[gw1] [ 51%] PASSED tests/contract/test_advancing.py::test_a5_x", 51, "A5"),
+        ("tests/tool/test_cli.py::test_help PASSED [100%]\n\n== 9 passed ==", 100, "test_help"),
+        ("collecting ...", 0, ""),
+    ],
+)
+def test_progress_is_read_from_pytest_s_output(printed: str, percent: int, what: str) -> None:
+    assert suite.progress(printed) == (percent, what)
+
+
 def test_trials_are_run_on_the_newest_of_each_variant_and_recorded(
-    said: list[str], monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    names = [
-        "otree1.4.49",
-        "otree2.2.4",
-        "otree2.5.8",
-        "otree2.4.5",
-        "otree3.4.0",
-        "otree5.0.0a26",
-        "otree6.0.15",
-        "lint",
-    ]
-    monkeypatch.setattr(suite, "default_environments", lambda: names)
+    recorded: list[str] = []
+    monkeypatch.setattr(suite, "_tox", lambda *arguments: recorded.append(arguments[-1]))
     suite.run_trials([], 200)
-    assert [Path(record).name for record in said] == [
+    assert [Path(record).name for record in recorded] == [
         "1.4.49.jsonl",
         "2.2.4.jsonl",
         "2.5.8.jsonl",
@@ -89,9 +174,7 @@ def test_trials_are_run_on_the_newest_of_each_variant_and_recorded(
     ]
 
 
-def test_a_soak_that_fails_names_its_release(
-    said: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_soak_that_fails_names_its_release(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suite, "_tox", lambda *arguments: 1)
     with pytest.raises(UserError, match=r"on 2\.2\.4"):
         suite.run_soak(["2.2.4"], minutes=1)

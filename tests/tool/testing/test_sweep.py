@@ -1,14 +1,13 @@
 """The sweep: what it runs in which order, what it passes over, and what an end leaves behind."""
 
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from packaging.version import Version
 
 from channelsmin.errors import UserError
-from channelsmin.matrix import results, variants
+from channelsmin.matrix import results
 from channelsmin.matrix.results import Run, Status
 from channelsmin.runtime import interpreters, processes
 from channelsmin.testing import browser, fingerprints, sweep
@@ -147,34 +146,3 @@ def test_two_sweeps_do_not_disturb_each_other() -> None:
 
     with pytest.raises(UserError, match="another sweep is running here"):
         swept(Second())
-
-
-def test_a_fingerprint_is_of_every_file_and_its_name(tmp_path: Path) -> None:
-    def fingerprint(**files: str) -> str:
-        folder = tmp_path / str(len(list(tmp_path.iterdir())))
-        folder.mkdir()
-        for name, text in files.items():
-            (folder / name).write_text(text)
-        return fingerprints._of_folders(folder)
-
-    first = fingerprint(a="x", b="y")
-    assert first == fingerprint(b="y", a="x")
-    others = {fingerprint(a="x", b="z"), fingerprint(a="x", c="y"), fingerprint(a="xy", b="")}
-    assert first not in others
-    assert len(others) == 3
-
-
-def test_a_fingerprint_is_of_the_facts_for_its_release() -> None:
-    variant, release = variants.serving(Version("6.0.15")), Version("6.0.15")
-    before = fingerprints.of_variant(variant, release)
-
-    def with_expected_failure(releases: str) -> str:
-        found = {"clause": "P3", "test": "test_p3", "releases": releases}
-        facts = {**variant.facts, "expected_failure": [*variant.facts["expected_failure"], found]}
-        return fingerprints.of_variant(replace(variant, facts=facts), release)
-
-    assert with_expected_failure("==6.0.6") == before
-    assert with_expected_failure(">=6.0.6") != before
-    assert with_expected_failure(">=6.0.6") == with_expected_failure("")
-    pythons = replace(variant, facts={**variant.facts, "python": [{"use": ["3.14"]}]})
-    assert fingerprints.of_variant(pythons, release) == before

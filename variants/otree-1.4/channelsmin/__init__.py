@@ -1,2 +1,2 @@
-# First, so that the app stops here on an oTree that it is not for.
+# Added by `export`: stops the app on an oTree release that this variant does not serve.
 from . import release_check

@@ -19,10 +19,11 @@ class Group(BaseGroup):
     moved_at = models.CharField(initial='', doc='when, in UTC')
 
     def move_on(self, player):
-        """Record the first click; say whether this was it.
+        """Record the first click; return whether this was it.
 
-        One conditional UPDATE, so that of two simultaneous clicks one wins.
+        One conditional UPDATE, so one of two simultaneous clicks wins.
         """
+        # Not Group.objects: oTree 2.1.23 to 2.1.25 do not start if a model's name precedes a dot.
         return not self.moved_by and type(self).objects.filter(id=self.id, moved_by=0).update(
             moved_by=player.id_in_group,
             moved_at=datetime.now(timezone.utc).isoformat(timespec='seconds'),

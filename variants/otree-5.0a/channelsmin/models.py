@@ -19,9 +19,9 @@ class Group(BaseGroup):
     moved_at = models.StringField(initial='', doc='when, in UTC')
 
     def move_on(self, player):
-        """Record the first click; say whether this was it.
+        """Record the first click; return whether this was it.
 
-        oTree serves one request or message at a time, so that of two simultaneous clicks one wins.
+        oTree serves one request or message at a time, so one of two simultaneous clicks wins.
         """
         if self.moved_by:
             return False
@@ -37,12 +37,12 @@ class Player(BasePlayer):
         oTree finds the player by the participant's code. A message from an earlier page or
         round, or anything else that is not one of the two valid messages, gets no answer.
         """
-        # A string, since to Python the numbers 1 and 1.0 and true are equal.
+        # A string, because in Python 1, 1.0 and True are equal.
         this_round = str(self.round_number)
         if message == {'type': 'click', 'round': this_round}:
             moves_group, moved = self.group.move_on(self), True
             if moves_group:
-                # Commit, then tell: oTree itself commits only after it has told the group.
+                # Commit, then notify: oTree itself commits only after it has sent the news.
                 db.commit()
         elif message == {'type': 'ask', 'round': this_round}:
             moves_group, moved = False, self.group.moved_by > 0
