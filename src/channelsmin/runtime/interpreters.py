@@ -13,6 +13,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
+from channelsmin import console
 from channelsmin.matrix import variants
 
 ASK = "import sys, venv; print('%d.%d' % sys.version_info[:2])"
@@ -169,6 +170,32 @@ def how_to_install(pythons: Sequence[str]) -> str:
     if sys.platform == "darwin":
         return f"install Python {python} from https://www.python.org/downloads/macos/"
     return f"`pyenv install {python}` installs it"
+
+
+def obtain(pythons: Sequence[str], consent: bool = False) -> Path | None:
+    """Install the most preferred of these Pythons that uv has; return it, or None.
+
+    Only with consent: `consent`, the variable CI, or a person at the terminal who agrees.
+    """
+    wanted = next((python for python in pythons if Version(python) >= OLDEST_OF_UV), None)
+    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
+    if not wanted or not uv:
+        return None
+    command = [uv, "python", "install", wanted]
+    if not (consent or os.environ.get("CI") or _agreed(f"Install Python {wanted} with uv?")):
+        return None
+    console.note(f"running: {console.typed(*command)}")
+    if subprocess.run(command, check=False).returncode:
+        return None
+    first.cache_clear()
+    return first(wanted)
+
+
+def _agreed(question: str) -> bool:
+    try:
+        return sys.stdin.isatty() and input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
+    except EOFError:
+        return False
 
 
 @functools.cache

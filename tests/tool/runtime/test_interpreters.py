@@ -139,3 +139,34 @@ def test_the_interpreter_of_a_windows_script_is_found_in_the_program(
     assert interpreters.of_script(script) == Path("C:\\Users\\Jürgen M\\python.exe")
     script.write_bytes(b"MZ\0\0")
     assert interpreters.of_script(script) == tmp_path / "python.exe"
+
+
+UV = """#!/bin/sh
+[ "$1 $2" = "python install" ] || exit 1
+mkdir -p "$UV_PYTHON_INSTALL_DIR/cpython-$3.99-x/bin"
+printf '#!/bin/sh\\necho %s\\n' "$3" > "$UV_PYTHON_INSTALL_DIR/cpython-$3.99-x/bin/python$3"
+/bin/chmod +x "$UV_PYTHON_INSTALL_DIR/cpython-$3.99-x/bin/python$3"
+"""
+"""Plays uv; what it installs says its version, whatever it is asked."""
+
+
+@pytest.mark.parametrize("consent", ["asked for", "CI", "none"])
+@pytest.mark.skipif(sys.platform == "win32", reason="uv is played by a shell script")
+def test_uv_installs_what_is_missing_with_consent_only(
+    consent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "uv").write_text(UV)
+    (tmp_path / "uv").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/bin")
+    monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path / "pythons"))
+    monkeypatch.delenv("CI", raising=False)
+    if consent == "CI":
+        monkeypatch.setenv("CI", "true")
+    try:
+        assert interpreters.first("3.99") is None
+        made = interpreters.obtain(["3.6", "3.99"], consent=consent == "asked for")
+        assert bool(made) == (consent != "none")
+        assert (tmp_path / "pythons").exists() == (consent != "none")
+        assert interpreters.obtain(["3.6"], consent=True) is None
+    finally:
+        interpreters.first.cache_clear()
