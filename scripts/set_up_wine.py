@@ -31,6 +31,9 @@ COMPILER = "x86_64-w64-mingw32-gcc"
 WHEEL = "panda3d==1.10.16"
 """A package whose wheels for Windows each contain an interpreter."""
 
+OPTIONS = ("-p", "no:cacheprovider", "--confcutdir", "tests/tool")
+"""Nothing of the suite: psutil, which it measures with, does not load under wine."""
+
 OF_LINUX = {"VIRTUAL_ENV", "PYENV_ROOT", "PYTHONPATH"}
 """Variables that mean folders of Linux."""
 
@@ -119,7 +122,7 @@ def test(prefix: Path, base: Path) -> int:
     if not python.exists():
         run(prefix, base, "-m", "venv", r"C:\tests")
         run(prefix, python, "-m", "pip", "install", "--quiet", "--editable", ".[test]")
-    return run(prefix, python, "-m", "pytest", "-p", "no:cacheprovider", "-q", *TESTS)
+    return run(prefix, python, "-m", "pytest", "-q", *OPTIONS, *TESTS)
 
 
 def main() -> None:

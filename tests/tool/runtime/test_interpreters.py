@@ -14,12 +14,16 @@ from channelsmin.runtime import interpreters
 HERE = "{}.{}".format(*sys.version_info[:2])
 
 
+on_posix = pytest.mark.skipif(sys.platform == "win32", reason="its interpreters are links")
+
+
 def linked(folder: Path, name: str) -> Path:
     folder.mkdir(parents=True)
     (folder / name).symlink_to(sys.executable)
     return folder / name
 
 
+@on_posix
 def test_a_shim_that_does_not_start_is_passed_over(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -35,6 +39,7 @@ def test_a_shim_that_does_not_start_is_passed_over(
     assert real in found
 
 
+@on_posix
 def test_what_uv_has_installed_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     real = linked(tmp_path / f"cpython-{HERE}.99-linux" / "bin", f"python{HERE}")
     monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path))
@@ -92,6 +97,7 @@ def test_on_windows_an_environments_python_is_not_taken_for_the_real_one(
     assert next(interpreters.interpreters(HERE)) == Path("base.exe")
 
 
+@on_posix
 def test_an_interpreter_in_a_folder_of_other_letters_is_found(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
