@@ -8,19 +8,32 @@ from playwright.sync_api import Page, expect
 
 from channelsmin.runtime.server import Server
 from harness.admin import exported
-from harness.fixtures import Connect, Groups, NewMember, OpenGroup, OpenMember, SocketUrl
+from harness.fixtures import Connect, Groups, OpenGroup, OpenMember, SocketUrl
 from harness.instrumented import NEWS, Instrumented
-from harness.members import ON_RESULTS, Member, Session, Socket, Visitor, join_through_network
+from harness.members import ON_RESULTS, Network, Session, Socket, Visitor
 from harness.protocol import MOVED, NOT_YET, ask, click
 
 
 @pytest.mark.parametrize("clicker", [1, 2, 3])
 def test_a1_a_click_by_any_member_takes_the_whole_group_on(
-    group: list[Member], clicker: int
+    session: Session,
+    open_group: OpenGroup,
+    socket_url: SocketUrl,
+    connect: Connect,
+    clicker: int,
 ) -> None:
-    group[clicker - 1].click_done()
-    for member in group:
+    """Two members have a page, the third one only a socket, which is notified."""
+    second, third = clicker % 3 + 1, (clicker + 1) % 3 + 1
+    pages = open_group(session, clicker, second)
+    visitor = Visitor(session, third).visit()
+    socket = connect(socket_url(session, visitor.code))
+    socket.send(ask())
+    assert socket.receive() == NOT_YET
+    pages[0].click_done()
+    for member in pages:
         member.expect_results(moved_by=clicker)
+    assert socket.receive() == MOVED
+    assert visitor.moved_by() == clicker
 
 
 def test_a2_another_group_and_another_session_stay(
@@ -91,11 +104,11 @@ def test_a3_a_member_who_comes_after_the_click_is_sent_on_at_once(
 
 
 def test_a3_a_member_who_reloads_after_the_click_is_sent_on_at_once(
-    session: Session, open_group: OpenGroup, new_member: NewMember
+    session: Session, open_group: OpenGroup, open_without_scripts: OpenMember
 ) -> None:
     (first,) = open_group(session, 1)
     # Without scripts, so that only the reload can move this member.
-    third = new_member(session, 3, java_script_enabled=False).open()
+    third = open_without_scripts(session, 3)
     third.expect_my_page()
     first.click_done()
     first.expect_results(moved_by=1)
@@ -104,16 +117,15 @@ def test_a3_a_member_who_reloads_after_the_click_is_sent_on_at_once(
 
 
 def test_a3_a_member_who_connects_during_the_click_is_notified(
-    instrumented: Instrumented,
-    groups: Groups,
-    open_group: OpenGroup,
-    socket_url: SocketUrl,
-    connect: Connect,
+    instrumented: Instrumented, groups: Groups, socket_url: SocketUrl, connect: Connect
 ) -> None:
     """The app subscribes, then reads the state, so a click in between is noticed either way."""
     session = groups.new(instrumented.server)
-    url = socket_url(instrumented.server, Visitor(session, 3).visit().code)
-    (second,) = open_group(session, 2)
+    # Without a page: oTree's own sockets on pages subscribe to something, too.
+    second, url = (socket_url(session, Visitor(session, place).visit().code) for place in (2, 3))
+    clicking = connect(second)
+    clicking.send(ask())
+    assert clicking.receive() == NOT_YET
 
     def join() -> Socket:
         socket = connect(url)
@@ -124,8 +136,8 @@ def test_a3_a_member_who_connects_during_the_click_is_notified(
         with instrumented.hold("subscribe"):
             joining = executor.submit(join)
             instrumented.wait_until_held("subscribe")
-            second.click_done()
-            second.expect_results(moved_by=2)
+            clicking.send(click())
+            assert clicking.receive() == MOVED
         joined = joining.result()
     while (message := joined.receive()) != MOVED:
         assert message == NOT_YET
@@ -135,8 +147,9 @@ def test_a4_the_click_is_committed_before_any_member_is_notified(
     instrumented: Instrumented, groups: Groups, socket_url: SocketUrl, connect: Connect
 ) -> None:
     """Pause the server just before it notifies, kill it there, and look into its database."""
-    visitor = Visitor(groups.new(instrumented.server), 2).visit()
-    socket = connect(socket_url(instrumented.server, visitor.code))
+    session = groups.new(instrumented.server)
+    visitor = Visitor(session, 2).visit()
+    socket = connect(socket_url(session, visitor.code))
     with instrumented.hold("publish", NEWS):
         socket.send(click())
         instrumented.wait_until_held("publish")
@@ -155,7 +168,7 @@ def test_a5_the_first_click_wins_and_stays_on_record(
 ) -> None:
     (watcher,) = open_group(session, 3)
     codes = [Visitor(session, place).visit().code for place in (1, 2)]
-    sockets = [connect(socket_url(server, code)) for code in codes]
+    sockets = [connect(socket_url(session, code)) for code in codes]
     for socket in sockets:
         socket.send(ask())
         assert socket.receive() == NOT_YET
@@ -173,25 +186,29 @@ def test_a5_the_first_click_wins_and_stays_on_record(
     assert before <= moved_at <= datetime.now(timezone.utc)
 
     # A later click of the other member writes nothing, and its sender still moves on.
-    late = connect(socket_url(server, codes[2 - winner]))
+    late = connect(socket_url(session, codes[2 - winner]))
     late.send(click())
     assert late.receive() == MOVED
     assert exported(admin, server.url)[codes[0], 1] == record
 
 
 def test_a5_the_group_is_notified_once_and_later_only_the_page_that_asks(
-    server: Server, session: Session, socket_url: SocketUrl, connect: Connect
+    session: Session, socket_url: SocketUrl, connect: Connect
 ) -> None:
-    first, late = (socket_url(server, Visitor(session, place).visit().code) for place in (2, 3))
-    waiting = connect(first)
+    visitors = [Visitor(session, place).visit() for place in (1, 2, 3)]
+    others, first, late = (socket_url(session, visitor.code) for visitor in visitors)
+    listening, waiting = connect(others), connect(first)
+    listening.send(ask())
+    assert listening.receive() == NOT_YET
     waiting.send(click())
     assert waiting.receive() == MOVED
+    assert listening.receive() == MOVED
     joining = connect(late)
     joining.send(ask())
     assert joining.receive() == MOVED
     joining.send(click())
     assert joining.receive() == MOVED
-    for socket in (waiting, joining):
+    for socket in (listening, waiting, joining):
         assert socket.received_by_now() == []
 
 
@@ -239,11 +256,15 @@ def test_a7_all_tabs_of_a_participant_move(session: Session, open_group: OpenGro
 
 
 def test_a8_a_click_while_the_socket_is_down_is_neither_lost_nor_doubled(
-    instrumented: Instrumented, groups: Groups, open_group: OpenGroup, new_member: NewMember
+    instrumented: Instrumented,
+    groups: Groups,
+    open_group: OpenGroup,
+    network: Network,
+    open_through_network: OpenMember,
 ) -> None:
-    """In the copy with three rounds: a doubled click would also move the group in round 2."""
+    """In the copy with two rounds: a doubled click would also move the group in round 2."""
     session = groups.new(instrumented.server)
-    third, network = join_through_network(new_member(session, 3))
+    third = open_through_network(session, 3).ready()
     group = [*open_group(session, 1), third]
     network.cut()
     third.click_done()
@@ -257,3 +278,16 @@ def test_a8_a_click_while_the_socket_is_down_is_neither_lost_nor_doubled(
     group[0].click_done()
     for member in group:
         member.expect_results(moved_by=1)
+
+
+def test_a8_a_click_is_sent_once_over_the_socket_and_not_again_over_http(
+    session: Session, open_group: OpenGroup
+) -> None:
+    group = open_group(session, 1, 2)
+    methods: list[str] = []
+    group[0].page.on("request", lambda request: methods.append(request.method))
+    group[0].click_done()
+    for member in group:
+        member.expect_results(moved_by=1)
+    assert sum('"click"' in message for message in group[0].sent) == 1
+    assert "POST" not in methods

@@ -125,9 +125,9 @@ def fuzzing(
         session = groups.new(server)
         first, second, third = (Visitor(session, place).visit() for place in (1, 2, 3))
         page_url = session.url + second.path()
-        attacker = Attacker(second.code, page_url, partial(socket_url, server))
+        attacker = Attacker(second.code, page_url, partial(socket_url, session))
         seed(number)(SETTINGS(given(INPUTS)(attacker.send)))()
-        with closing(Socket(socket_url(server, first.code))) as socket:
+        with closing(Socket(socket_url(session, first.code))) as socket:
             socket.send(click())
             assert socket.receive() == MOVED
         moved.append(first.moved_by() == third.moved_by() == 1)

@@ -5,6 +5,7 @@ import re
 import tarfile
 from pathlib import Path
 
+import pytest
 from packaging.version import Version
 from playwright.sync_api import Page, Route, expect
 
@@ -12,9 +13,10 @@ from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.export import Export, write
 from channelsmin.runtime.server import run_otree
 from harness.admin import advance_slowest, exported, open_monitor
-from harness.fixtures import NewMember, OpenGroup, OpenMember
+from harness.fixtures import OpenGroup, OpenMember
 from harness.instrumented import Instrumented
-from harness.members import Member, Session, Visitor
+from harness.members import Member, Session, Tabs, Visitor
+from harness.services import installed_once
 
 THE_END = re.compile("Bot completed|No more pages")
 """A bot's last page, up to 2.5 and from 2.6 on."""
@@ -24,8 +26,7 @@ def test_b1_otree_test_plays_the_pages_to_the_end(
     environment: Environment, export: Export, tmp_path: Path
 ) -> None:
     write(export, tmp_path / "project")
-    packages = tmp_path / "packages"
-    environment.install_beside(packages, export.variant.facts.get("bots_need", []))
+    packages = installed_once(environment, export.variant.bots_need)
     ended = run_otree(
         environment,
         tmp_path / "project",
@@ -47,11 +48,14 @@ def test_b1_otree_test_plays_the_pages_to_the_end(
 
 
 def test_b2_browser_bots_play_to_the_end(
-    admin: Page, instrumented: Instrumented, new_member: NewMember
+    admin: Page, instrumented: Instrumented, tabs: Tabs, request: pytest.FixtureRequest
 ) -> None:
     """One bot's form is delayed until another has moved the group; the third comes after that."""
     session = Session.create(admin, instrumented.server.url, "bots")
-    slow, quick, late = (new_member(session, place) for place in (1, 2, 3))
+    slow, quick, late = (Member(tabs, session, place) for place in (1, 2, 3))
+    for bot in (slow, quick, late):
+        request.addfinalizer(bot.leave)
+    request.addfinalizer(slow.page.unroute_all)
     forms: list[Route] = []
     slow.page.route("**/MyPage/**", lambda route: hold_first_form(route, forms))
     with slow.page.expect_request(lambda request: request.method == "POST"):
@@ -62,7 +66,7 @@ def test_b2_browser_bots_play_to_the_end(
     forms[0].continue_()
     expect_the_end(slow)
     rows = exported(admin, session.url)
-    for round_number in (1, 2, 3):
+    for round_number in (1, 2):
         assert rows[slow.code, round_number]["group.moved_by"] == "2"
     # If its page had sent a message, the answer would have moved the bot before its form did.
     assert slow.sent == []
@@ -89,29 +93,30 @@ def test_b3_advance_slowest_leaves_the_group_consistent(
     admin: Page, instrumented: Instrumented, open_group: OpenGroup, open_member: OpenMember
 ) -> None:
     session = Session.create(admin, instrumented.server.url, "channelsmin")
-    group = open_group(session, 1, 2)
+    (first,) = open_group(session, 1)
+    second = Visitor(session, 2).visit()
     open_monitor(admin, session)
     # The first time it moves the third member to MyPage, the second time all three to Results.
     advance_slowest(admin)
-    for member in group:
-        member.expect_my_page()
+    first.expect_my_page()
+    second.visit()
     advance_slowest(admin)
-    group.append(open_member(session, 3))
-    expect_consistent(admin, group)
+    expect_consistent(admin, session, [first, second, open_member(session, 3)])
 
 
 def test_b3_a_page_timeout_leaves_the_group_consistent(
     admin: Page, instrumented: Instrumented, open_member: OpenMember
 ) -> None:
     session = Session.create(admin, instrumented.server.url, "timeout")
-    expect_consistent(admin, [open_member(session, place) for place in (1, 2, 3)])
+    group = [open_member(session, place) for place in (1, 2)]
+    expect_consistent(admin, session, [*group, Visitor(session, 3)])
 
 
-def expect_consistent(admin: Page, group: list[Member]) -> None:
+def expect_consistent(admin: Page, session: Session, group: list[Member | Visitor]) -> None:
     """Expect all on round 1's Results, which names the member who is recorded."""
     named = {member.moved_by() for member in group}
     assert {member.index() for member in group} == {2}
-    rows = exported(admin, group[0].session.url)
+    rows = exported(admin, session.url)
     recorded = {int(rows[member.code, 1]["group.moved_by"]) for member in group}
     assert named == recorded
     assert len(named) == 1

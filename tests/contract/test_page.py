@@ -5,8 +5,8 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from channelsmin.runtime.export import Export, write
-from harness.fixtures import NewMember, OpenGroup
-from harness.members import Member, Network, Session
+from harness.fixtures import OpenGroup, OpenMember
+from harness.members import Network, Session
 
 
 def test_p1_one_sentence_and_one_button_named_done(session: Session, open_group: OpenGroup) -> None:
@@ -21,10 +21,10 @@ def test_p1_one_sentence_and_one_button_named_done(session: Session, open_group:
 
 
 def test_p1_without_scripts_otrees_next_button_replaces_done(
-    session: Session, open_group: OpenGroup, new_member: NewMember
+    session: Session, open_group: OpenGroup, open_without_scripts: OpenMember
 ) -> None:
     (first,) = open_group(session, 1)
-    second = new_member(session, 2, java_script_enabled=False).open()
+    second = open_without_scripts(session, 2)
     expect(second.page.get_by_role("button", name="Done", exact=True)).to_be_hidden()
     expect(second.page.locator(".otree-btn-next")).to_be_visible()
     second.go_on()
@@ -32,8 +32,11 @@ def test_p1_without_scripts_otrees_next_button_replaces_done(
         member.expect_results(moved_by=2)
 
 
-def test_p2_results_says_that_the_group_moved_and_who_moved_it(group: list[Member]) -> None:
-    group[2].click_done()
+def test_p2_results_says_that_the_group_moved_and_who_moved_it(
+    session: Session, open_group: OpenGroup
+) -> None:
+    group = open_group(session, 2, 3)
+    group[1].click_done()
     for member in group:
         member.expect_results(moved_by=3)
         expect(member.page.get_by_text("Your group has moved on")).to_be_visible()
@@ -51,12 +54,10 @@ def test_p3_the_button_works_by_keyboard(session: Session, open_group: OpenGroup
 
 
 def test_p3_the_state_of_the_connection_is_announced(
-    session: Session, new_member: NewMember
+    session: Session, network: Network, open_through_network: OpenMember
 ) -> None:
-    member = new_member(session, 1)
-    network = Network(member.context)
     network.cut_sockets()
-    member.open()
+    member = open_through_network(session, 1)
     announced = member.page.locator("[aria-live=polite]")
     expect(announced).to_have_text("Reconnecting…", use_inner_text=True)
     network.restore()

@@ -5,7 +5,6 @@ from itertools import pairwise
 import pytest
 from playwright.sync_api import Request, expect
 
-from channelsmin.runtime.server import Server
 from harness.faults import KINDS, MisbehavingClient, NetworkFaults, Proxy
 from harness.fixtures import (
     Connect,
@@ -13,10 +12,11 @@ from harness.fixtures import (
     NewContext,
     NewMember,
     OpenGroup,
+    OpenMember,
     SocketUrl,
 )
 from harness.instrumented import NEWS, Instrumented
-from harness.members import Member, Network, Session, Visitor, join_through_network
+from harness.members import Member, Network, Session, Visitor
 from harness.protocol import MOVED, NOT_YET, ask
 
 SECONDS = 10
@@ -24,9 +24,9 @@ SECONDS = 10
 
 
 def test_r1_a_member_whose_connection_is_cut_moves_when_it_is_back(
-    session: Session, open_group: OpenGroup, new_member: NewMember
+    session: Session, open_group: OpenGroup, network: Network, open_through_network: OpenMember
 ) -> None:
-    third, network = join_through_network(new_member(session, 3))
+    third = open_through_network(session, 3).ready()
     (first,) = open_group(session, 1)
     network.cut()
     expect(third.page.get_by_text("Reconnecting…")).to_be_visible()
@@ -38,9 +38,9 @@ def test_r1_a_member_whose_connection_is_cut_moves_when_it_is_back(
 
 
 def test_r1_a_member_whose_socket_is_silently_dead_moves(
-    session: Session, open_group: OpenGroup, new_member: NewMember
+    session: Session, open_group: OpenGroup, network: Network, open_through_network: OpenMember
 ) -> None:
-    third, network = join_through_network(new_member(session, 3))
+    third = open_through_network(session, 3).ready()
     (second,) = open_group(session, 2)
     network.loses_messages = True
     second.click_done()
@@ -66,11 +66,10 @@ def test_r2_everybody_moves_after_the_server_is_killed_behind_the_click(
 
 
 def test_r3_without_any_websocket_a_click_counts_and_the_others_follow(
-    session: Session, new_context: NewContext
+    session: Session, network: Network, open_through_network: OpenMember
 ) -> None:
-    context = new_context()
-    Network(context).cut_sockets()
-    group = [Member(context, session, place).open() for place in (1, 3)]
+    network.cut_sockets()
+    group = [open_through_network(session, place) for place in (1, 3)]
     for member in group:
         expect(member.page.get_by_text("Reconnecting…")).to_be_visible()
     group[1].click_done()
@@ -90,12 +89,14 @@ def test_r4_a_member_whose_socket_dies_during_the_notification_delays_nobody(
     (second,) = open_group(session, 2)
     first, third = (Visitor(session, place).visit() for place in (1, 3))
     # If the server notifies the sockets one after the other, the dying ones are in between.
-    urls = [socket_url(instrumented.server, visitor.code) for visitor in (first, third)]
+    urls = [socket_url(session, visitor.code) for visitor in (first, third)]
     sockets = [connect(url) for url in (urls[0], *([urls[1]] * 10), urls[0])]
     for socket in sockets:
         socket.send(ask())
         assert socket.receive() == NOT_YET
     before, *dying, after = sockets
+    for socket in (before, after):
+        socket.received_by_now()  # oTree 5 and 6 answer all sockets of a participant
     with instrumented.hold("publish", NEWS):
         second.click_done()
         instrumented.wait_until_held("publish")
@@ -110,7 +111,6 @@ def test_r4_a_member_whose_socket_dies_during_the_notification_delays_nobody(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_r4_a_misbehaving_client_delays_nobody(
-    server: Server,
     session: Session,
     open_group: OpenGroup,
     socket_url: SocketUrl,
@@ -118,10 +118,10 @@ def test_r4_a_misbehaving_client_delays_nobody(
     kind: str,
 ) -> None:
     (second,) = open_group(session, 2)
-    listening = connect(socket_url(server, Visitor(session, 1).visit().code))
+    listening = connect(socket_url(session, Visitor(session, 1).visit().code))
     listening.send(ask())
     assert listening.receive() == NOT_YET
-    url = socket_url(server, Visitor(session, 3).visit().code)
+    url = socket_url(session, Visitor(session, 3).visit().code)
     with MisbehavingClient(url, kind) as client:
         client.wait_until_active()
         second.click_done()
@@ -129,20 +129,19 @@ def test_r4_a_misbehaving_client_delays_nobody(
         second.expect_results(moved_by=2, seconds=SECONDS)
 
 
-def test_r5_reconnecting_backs_off_with_jitter(session: Session, new_member: NewMember) -> None:
+def test_r5_reconnecting_backs_off_with_jitter(session: Session, new_context: NewContext) -> None:
     """Move two pages' clocks on by two minutes in which no socket opens."""
+    context = new_context()
+    context.clock.install()
+    context.add_init_script(NO_SOCKETS)
+    members = [Member(context, session, place).open() for place in (1, 2)]
+    # The requests of two minutes would come at once and fill the queue of the oldest
+    # development servers, which would answer the next ones with error 503.
+    context.set_offline(True)
+    context.clock.run_for(120_000)
     waits = []
-    for place in (1, 2):
-        member = new_member(session, place)
-        page = member.page
-        page.clock.install()
-        page.add_init_script(NO_SOCKETS)
-        member.open()
-        # The requests of two minutes would come at once and fill the queue of the oldest
-        # development servers, which would answer the next ones with error 503.
-        member.context.set_offline(True)
-        page.clock.run_for(120_000)
-        attempts: list[int] = page.evaluate("attempts")
+    for member in members:
+        attempts: list[int] = member.page.evaluate("attempts")
         waits.append([later - earlier for earlier, later in pairwise(attempts)])
     for intervals in waits:
         assert 6 < len(intervals) < 40, intervals

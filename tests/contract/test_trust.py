@@ -130,7 +130,7 @@ def new_group(server: Server, groups: Groups, socket_url: SocketUrl, connect: Co
     def new_group(members: int) -> SocketGroup:
         session = groups.new(server)
         places = range(1, members + 1)
-        urls = [socket_url(server, Visitor(session, place).visit().code) for place in places]
+        urls = [socket_url(session, Visitor(session, place).visit().code) for place in places]
         sockets = [connect(url) for url in urls]
         for socket in sockets:
             socket.send(ask())
@@ -141,10 +141,10 @@ def new_group(server: Server, groups: Groups, socket_url: SocketUrl, connect: Co
 
 
 def test_s2_a_code_that_is_nobodys_gets_nothing_and_does_nothing(
-    server: Server, new_group: NewGroup, socket_url: SocketUrl, connect: Connect
+    new_group: NewGroup, socket_url: SocketUrl, connect: Connect
 ) -> None:
     group = new_group(2)
-    strangers = [connect(socket_url(server, code)) for code in NOBODYS_CODES]
+    strangers = [connect(socket_url(group.session, code)) for code in NOBODYS_CODES]
     expect_no_effect(strangers, group)
 
 
@@ -155,7 +155,7 @@ def test_s2_a_code_that_is_elsewhere_gets_nothing_and_does_nothing(
     group = new_group(2)
     foreign = Session.create(admin, server.url, "channelsmin").codes[0]
     codes = (foreign, group.session.codes[2])
-    expect_no_effect([connect(socket_url(server, code)) for code in codes], group)
+    expect_no_effect([connect(socket_url(group.session, code)) for code in codes], group)
 
 
 def expect_no_effect(strangers: Sequence[Socket], group: SocketGroup) -> None:
@@ -174,7 +174,7 @@ def test_s2_a_code_that_is_nobodys_leaves_no_traceback(
     group = new_group(1)
     before = len(server.log.read_text(errors="replace"))
     for code in NOBODYS_CODES:
-        stranger = connect(socket_url(server, code))
+        stranger = connect(socket_url(group.session, code))
         stranger.send(ask(), click())
         stranger.received_by_now()
     group.click(1)
@@ -206,15 +206,19 @@ def expect_ignored(group: SocketGroup, connect: Connect, messages: list[str | by
 
 
 def test_s3_a_thousand_messages_delay_nobody(
-    session: Session, server: Server, open_group: OpenGroup, socket_url: SocketUrl, connect: Connect
+    session: Session, open_group: OpenGroup, socket_url: SocketUrl, connect: Connect
 ) -> None:
-    first, second = open_group(session, 1, 2)
-    flooding = connect(socket_url(server, Visitor(session, 3).visit().code))
+    (second,) = open_group(session, 2)
+    first, third = (Visitor(session, place).visit() for place in (1, 3))
+    listening, flooding = (connect(socket_url(session, visitor.code)) for visitor in (first, third))
+    listening.send(ask())
+    assert listening.receive() == NOT_YET
     flooding.send(*(GARBAGE[number % len(GARBAGE)] for number in range(500)))
     flooding.send(*([ask(2)] * 500))
     second.click_done()
-    for member in (first, second):
-        member.expect_results(moved_by=2)
+    second.expect_results(moved_by=2)
+    assert listening.receive() == MOVED
+    assert first.moved_by() == 2
 
 
 @pytest.mark.parametrize("origin", ["https://another.example", "null"])
@@ -230,9 +234,9 @@ def test_s4_a_socket_that_a_page_of_another_origin_opens_is_refused(
 
 
 def test_s4_a_socket_that_this_sites_page_opens_is_not(
-    session: Session, server: Server, socket_url: SocketUrl, connect: Connect
+    session: Session, socket_url: SocketUrl, connect: Connect
 ) -> None:
-    url = socket_url(server, Visitor(session, 2).visit().code)
+    url = socket_url(session, Visitor(session, 2).visit().code)
     socket = connect(url, Origin(session.url))
     socket.send(ask())
     assert socket.receive() == NOT_YET
@@ -247,9 +251,9 @@ def test_s5_nothing_is_printed_and_no_code_is_logged(
 ) -> None:
     session = groups.new(instrumented.server)
     (first,) = open_group(session, 1)
-    stranger = connect(socket_url(instrumented.server, "zzzzzzzz"))
+    stranger = connect(socket_url(session, "zzzzzzzz"))
     stranger.send(ask(), click())
-    url = socket_url(instrumented.server, Visitor(session, 3).visit().code)
+    url = socket_url(session, Visitor(session, 3).visit().code)
     for message in ("garbage", click()):
         connect(url).send(message)
     first.expect_results(moved_by=3)

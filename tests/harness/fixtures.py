@@ -26,14 +26,17 @@ from channelsmin.runtime.server import Server
 from channelsmin.testing import browser as browsers
 from harness.faults import Proxy
 from harness.instrumented import GROUPS, MANY_GROUPS, Instrumented, build, edit
-from harness.members import Member, Session, Socket, Tabs
+from harness.members import Member, Network, Session, Socket, Tabs
 
 OpenGroup = Callable[..., list[Member]]
 NewContext = Callable[..., BrowserContext]
 NewMember = Callable[..., Member]
 OpenMember = Callable[[Session, int], Member]
-SocketUrl = Callable[[Server, str], str]
+SocketUrl = Callable[[Session, str], str]
 Connect = Callable[..., Socket]
+
+SERVERS = ("built_production", "built_instrumented", "server")
+"""The fixtures that start a server for the whole run."""
 
 VIEWPORT: ViewportSize = {"width": 400, "height": 300}
 """Small, since drawing takes time."""
@@ -95,8 +98,16 @@ def trial_seeds(config: pytest.Config) -> list[int]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Check first that the right release is installed: every other test depends on it."""
+    """Check first that the right release is installed: every other test depends on it.
+
+    With pytest-xdist and `--dist loadgroup`, the tests of one server run in one process, so that
+    each server is started only once.
+    """
     items.sort(key=lambda item: "test_the_release_is_the_one" not in item.name)
+    for item in items:
+        servers = [name for name in SERVERS if name in getattr(item, "fixturenames", ())]
+        if servers and item.config.pluginmanager.hasplugin("xdist"):
+            item.add_marker(pytest.mark.xdist_group(servers[0]))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -181,7 +192,7 @@ def server(
 ) -> Iterator[Server]:
     """The release's development server, on the project as it was exported.
 
-    Only a session config with many groups is added. With --variant, the variant's release check is
+    Only MANY_GROUPS is added to its settings. With --variant, the variant's release check is
     disabled: it would stop the server on a release outside its range, whether the app works there
     or not.
     """
@@ -201,7 +212,7 @@ def server(
 def built_instrumented(
     environment: Environment, export: Export, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Instrumented]:
-    """The instrumented copy of the project, with three rounds, a twin app and taps."""
+    """The instrumented copy of the project, with two rounds, a twin app and taps."""
     built = build(export, environment, tmp_path_factory.mktemp("instrumented"))
     yield built
     built.server.stop()
@@ -220,6 +231,9 @@ class Groups:
     """Hands out groups of three that no test has used: parts of one large session per server."""
 
     admin: Page
+    guides: dict[str, Session] = field(default_factory=dict)
+    """The first group of each session, by the session's code: it belongs to `socket_url`."""
+
     _unused: dict[str, list[Session]] = field(default_factory=dict)
 
     def new(self, server: Server) -> Session:
@@ -228,7 +242,8 @@ class Groups:
         if not unused:
             session = Session.create(self.admin, server.url, "many_groups")
             self.admin.goto("about:blank")
-            unused += [session.group(number) for number in reversed(range(GROUPS))]
+            self.guides[session.code], *others = map(session.group, range(GROUPS))
+            unused += reversed(others)
         return unused.pop()
 
 
@@ -242,6 +257,27 @@ def groups(admin: Page) -> Groups:
 def tabs(browser: Browser) -> Tabs:
     """Tabs that tests use one after the other."""
     return Tabs(_new_context(browser))
+
+
+@pytest.fixture(scope="session")
+def tabs_without_scripts(browser: Browser) -> Tabs:
+    """Tabs in which no script runs."""
+    return Tabs(_new_context(browser, java_script_enabled=False))
+
+
+@pytest.fixture(scope="session")
+def network_and_tabs(browser: Browser) -> tuple[Network, Tabs]:
+    """Tabs behind a network that can fail."""
+    context = _new_context(browser)
+    return Network(context), Tabs(context)
+
+
+@pytest.fixture
+def network(network_and_tabs: tuple[Network, Tabs]) -> Iterator[Network]:
+    """The network between `open_through_network`'s members and the server; without a fault."""
+    network, _ = network_and_tabs
+    yield network
+    network.restore()
 
 
 def _new_context(browser: Browser, **options: Any) -> BrowserContext:
@@ -277,6 +313,24 @@ def new_member(new_context: NewContext) -> NewMember:
 @pytest.fixture
 def open_member(tabs: Tabs) -> Iterator[OpenMember]:
     """Return a function that opens the start link of a member, in a tab that tests share."""
+    yield from _opening(tabs)
+
+
+@pytest.fixture
+def open_without_scripts(tabs_without_scripts: Tabs) -> Iterator[OpenMember]:
+    """Return a function that opens the start link of a member whose browser runs no scripts."""
+    yield from _opening(tabs_without_scripts)
+
+
+@pytest.fixture
+def open_through_network(
+    network_and_tabs: tuple[Network, Tabs], network: Network
+) -> Iterator[OpenMember]:
+    """Return a function that opens the start link of a member behind `network`."""
+    yield from _opening(network_and_tabs[1])
+
+
+def _opening(tabs: Tabs) -> Iterator[OpenMember]:
     members: list[Member] = []
 
     def open_member(session: Session, place: int) -> Member:
@@ -302,16 +356,16 @@ def open_group(open_member: OpenMember) -> OpenGroup:
 def socket_url(groups: Groups, tabs: Tabs) -> SocketUrl:
     """Return a function: the address of a participant's socket, who needs no page for it.
 
-    One member's page shows it, once for each server.
+    A member's page shows it, once for each session.
     """
     guides: dict[str, Member] = {}
 
-    def socket_url(server: Server, code: str) -> str:
-        if server.url not in guides:
-            guide = Member(tabs, groups.new(server), 1).open().ready()
+    def socket_url(session: Session, code: str) -> str:
+        if session.code not in guides:
+            guide = Member(tabs, groups.guides[session.code], 1).open().ready()
             guide.leave()
-            guides[server.url] = guide
-        return guides[server.url].socket_url_of(code)
+            guides[session.code] = guide
+        return guides[session.code].socket_url_of(code)
 
     return socket_url
 
@@ -341,9 +395,3 @@ def proxy(server: Server) -> Iterator[Proxy]:
 def session(groups: Groups, server: Server) -> Session:
     """A group of three that no test has used."""
     return groups.new(server)
-
-
-@pytest.fixture
-def group(open_group: OpenGroup, session: Session) -> list[Member]:
-    """Three members of one group, connected."""
-    return open_group(session, 1, 2, 3)

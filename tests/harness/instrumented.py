@@ -1,6 +1,6 @@
 """An instrumented copy of the exported project.
 
-It has three rounds, and two more apps that are copies of the first: `twin`, and `crowd`, in which
+It has two rounds, and two more apps that are copies of the first: `twin`, and `crowd`, in which
 the whole session is one group. It has session configs for browser bots and for a timeout on
 MyPage. Its server keeps the database over a crash, and has taps: functions at which a test can
 pause it. The code under test is still what the export wrote; `build` lists all changes.
@@ -33,10 +33,11 @@ CROWDS = range(3, 31)
 There is one more config than sizes, since a trial may need a place for a misbehaving client.
 """
 
-GROUPS = 24
+GROUPS = 40
 """The number of groups in the session `many_groups`."""
 
 MANY_GROUPS = f"""
+WHITENOISE_MAX_AGE = 3600  # without it, browsers ask oTree 3 for each static file of each page
 SESSION_CONFIGS.append(
     dict(
         name='many_groups',
@@ -131,7 +132,7 @@ def build(export: Export, environment: Environment, folder: Path) -> Instrumente
     write(export, project)
     edit([project / "settings.py"], "(?=\nLANGUAGE_CODE)", CONFIGS)
     app = list((project / "channelsmin").glob("*.py"))
-    edit(app, "num_rounds = 1", "num_rounds = 3")
+    edit(app, "num_rounds = 1", "num_rounds = 2")
     edit(app, *TIMEOUT)
     copy_renamed(project / "channelsmin", project / "twin")
     copy_renamed(project / "channelsmin", project / "crowd")

@@ -135,10 +135,12 @@ class Network:
         for route in self._routes:
             with suppress(Exception):  # closed before
                 route.close()
+        self._routes.clear()
 
     def restore(self) -> None:
         """Let new connections through again."""
         self.is_cut = False
+        self.loses_messages = False
         self.context.set_offline(False)
 
 
@@ -277,12 +279,6 @@ class Member:
         return self.socket_url.replace(self.code, quote(code, safe=""))
 
 
-def join_through_network(member: Member) -> tuple[Member, Network]:
-    """Put a member behind a network that can fail, and wait until the page is connected."""
-    network = Network(member.context)
-    return member.open().ready(), network
-
-
 class Visitor:
     """A participant without a browser, who only follows the start link."""
 
@@ -304,6 +300,10 @@ class Visitor:
         """Follow the start link to MyPage."""
         assert "/MyPage/" in self.path()
         return self
+
+    def index(self) -> int:
+        """Return the number of the participant's page in the session."""
+        return int(self.path().rstrip("/").rsplit("/", 1)[1])
 
     def moved_by(self) -> int:
         """Follow the start link to Results, and return the member whom it names."""

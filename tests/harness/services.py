@@ -12,10 +12,12 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from channelsmin.errors import UserError
 from channelsmin.paths import ROOT
+from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.processes import free_port, listening
 
 PROCESS = "X-Process"
@@ -93,6 +95,21 @@ def nginx(ports: Sequence[int]) -> Iterator[str]:
         conf.write_text(NGINX.format(folder=name, process=PROCESS, site=site))
         with listening([_program("nginx", "nginx"), "-c", str(conf), "-e", "stderr"], port):
             yield f"http://127.0.0.1:{port}"
+
+
+def installed_once(environment: Environment, packages: Sequence[str]) -> Path:
+    """Return a folder with these packages, which later runs on this environment use again.
+
+    It is in the environment's folder, but not where its Python finds it.
+    """
+    digest = sha256("\n".join(packages).encode()).hexdigest()[:12]
+    folder = environment.folder / "packages-of-the-suite" / digest
+    if not folder.exists():
+        unfinished = folder.with_name(f"{digest}-{os.getpid()}")
+        unfinished.mkdir(parents=True)
+        environment.install_beside(unfinished, packages)
+        unfinished.rename(folder)
+    return folder
 
 
 def _program(name: str, package: str) -> str:

@@ -64,6 +64,7 @@ class Crowd:
 
     def open(self, member: Member) -> None:
         """Follow the start link, again if oTree answers with an error, as a person would."""
+        member.sent.clear()
         for _ in range(TRIES):
             answer = member.page.goto(member.session.url + member.link)
             if answer and answer.ok:
