@@ -141,7 +141,7 @@ def test_the_interpreter_of_a_windows_script_is_found_in_the_program(
 ) -> None:
     script = tmp_path / "otree.exe"
     line = f"#!{quote}C:\\Users\\Jürgen M\\python.exe{quote}\r\n".encode()
-    script.write_bytes(b"MZ\0\0 #!python \0" * 9 + line + b"PK\x03\x04__main__.py")
+    script.write_bytes(b"MZ\0\0 #!python \n\0" * 9 + line + b"PK\x03\x04__main__.py")
     assert interpreters.of_script(script) == Path("C:\\Users\\Jürgen M\\python.exe")
     script.write_bytes(b"MZ\0\0")
     assert interpreters.of_script(script) == tmp_path / "python.exe"
