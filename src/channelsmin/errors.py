@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 from subprocess import CalledProcessError, TimeoutExpired
 
 
@@ -54,6 +55,8 @@ OPEN_ELSEWHERE = 32
 def in_one_line(error: BaseException) -> str | None:
     """Return what is wrong and what to do, or None for an error that no user causes."""
     match error:
+        case shutil.Error():
+            return _of_several(error)
         case OSError():
             return _of_the_system(error)
         case UnicodeError():
@@ -79,6 +82,15 @@ def shortened(line: str) -> str:
 
 def _without_middle(word: str) -> str:
     return f"{word[: LONGEST_WORD // 2]}...{word[-LONGEST_WORD // 2 :]}"
+
+
+def _of_several(error: shutil.Error) -> str:
+    """Tell the first of the errors of copying a folder; shutil has each as a text."""
+    failed = error.args[0] if error.args else ""
+    first = failed[0] if isinstance(failed, list) and failed else ("", "", str(failed))
+    number = re.search(r"Errno (\d+)", str(first[-1]))
+    advice = ADVICE.get(int(number[1])) if number else None
+    return f"{first[1]}: {advice or first[-1]}"
 
 
 def _of_the_system(error: OSError) -> str:

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from channelsmin import cli, console
+from channelsmin import cli, console, errors
 from channelsmin.paths import ROOT
 from channelsmin.runtime.processes import free_port, is_free
 
@@ -503,3 +503,24 @@ def test_a_server_ends_where_programs_such_as_ps_are_missing(
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert is_free(port)
+
+
+def test_a_folder_that_cannot_be_copied_is_told_as_a_file_is() -> None:
+    error = shutil.Error([("from", "to/file", "[Errno 28] No space left on device: 'to/file'")])
+    line = "to/file: the disk is full: free some space and run this again"
+    assert errors.in_one_line(error) == line
+
+
+@on_posix
+def test_an_export_onto_a_full_disk_leaves_nothing_and_says_so(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24k", "tmpfs", str(disk)]
+    if not shutil.which("mount") or subprocess.run(mount, check=False).returncode:
+        pytest.skip("only root may mount a disk")
+    try:
+        said = channelsmin("export", "3.4.0", disk / "project").in_one_line()
+        assert "the disk is full" in said
+        assert list(disk.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
