@@ -31,7 +31,10 @@ COMPILER = "x86_64-w64-mingw32-gcc"
 WHEEL = "panda3d==1.10.16"
 """A package whose wheels for Windows each contain an interpreter."""
 
-OPTIONS = ("-p", "no:cacheprovider", "--confcutdir", "tests/tool")
+OPTIONS = (
+    *("-p", "no:cacheprovider", "--confcutdir", "tests/tool"),
+    *("--ignore", "tests/tool/runtime/test_demo.py"),
+)
 """Nothing of the suite: psutil, which it measures with, does not load under wine."""
 
 OF_LINUX = {"VIRTUAL_ENV", "PYENV_ROOT", "PYTHONPATH"}
