@@ -31,6 +31,8 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 ON_WINDOWS = os.name == "nt"
 PYTHON = VENV / ("Scripts/python.exe" if ON_WINDOWS else "bin/python")
+COMMAND = VENV / ("Scripts/channelsmin.exe" if ON_WINDOWS else "bin/channelsmin")
+"""Not `python -m channelsmin`, which would run the app of this name in somebody's project."""
 
 FOR_PROJECTS = {"add", "demo", "doctor", "export", "pick", "rebuild"}
 """The commands that need no extras; so does a command line without a command."""
@@ -144,10 +146,10 @@ def main() -> None:
         set_up(extras_for(arguments))
     except KeyboardInterrupt:
         sys.exit(130)
-    command = [str(PYTHON), "-m", "channelsmin", *arguments]
+    command = [str(COMMAND), *arguments]
     if ON_WINDOWS:  # os.execv would end this process at once there, and split words at spaces
         sys.exit(run_and_wait(command))
-    os.execv(PYTHON, command)
+    os.execv(COMMAND, command)
 
 
 if __name__ == "__main__":

@@ -404,7 +404,9 @@ def circumstances(environment: Environment, project: Project) -> dict[str, Any]:
     """Return the circumstances of the measurement: versions and machine."""
     python = [str(environment.python), "--version"]
     answer = subprocess.run(python, capture_output=True, text=True, check=True)
-    names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    cpuinfo = Path("/proc/cpuinfo")  # Linux only
+    told = cpuinfo.read_text(encoding="utf-8") if cpuinfo.exists() else ""
+    names = re.findall(r"model name\s*: (.*)", told) or [platform.processor()]
     return {
         "date": datetime.date.today().isoformat(),
         "versions": {

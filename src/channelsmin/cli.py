@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             status = cli.main(arguments, prog_name="channelsmin", standalone_mode=False)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "channelsmin"
-        message = error.format_message().rstrip(".")
+        message = errors.shortened(" ".join(error.format_message().split()).rstrip("."))
         click.echo(f"{command}: {message}; see `{command} --help`", err=True)
         sys.exit(2)
     except UserError as error:
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _fail(line: str, status: int = 1) -> None:
     """Print one line on standard error, and end the program."""
-    click.echo(f"channelsmin: {line}", err=True)
+    click.echo(f"channelsmin: {errors.shortened(line)}", err=True)
     console.discard_output()
     sys.exit(status)
 

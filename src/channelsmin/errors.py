@@ -2,6 +2,8 @@
 
 import errno
 import os
+import re
+import shutil
 from subprocess import CalledProcessError, TimeoutExpired
 
 
@@ -36,6 +38,16 @@ ADVICE = {
 }
 """What to do about an error of the system, by its number."""
 
+BY_MESSAGE = {
+    "Symlink loop": "a link leads in a circle: remove the link",
+    "Exceeds the limit": "a number has thousands of digits: check your files and arguments",
+    "embedded null": "a path contains a NUL byte: check your files and arguments",
+}
+"""What Python says by its general exceptions, and what it means."""
+
+LONGEST_WORD = 300
+"""Letters that are shown of one word: more than any usual path has."""
+
 OPEN_ELSEWHERE = 32
 """Windows's ERROR_SHARING_VIOLATION, whose errno is that of a lack of permission."""
 
@@ -43,6 +55,8 @@ OPEN_ELSEWHERE = 32
 def in_one_line(error: BaseException) -> str | None:
     """Return what is wrong and what to do, or None for an error that no user causes."""
     match error:
+        case shutil.Error():
+            return _of_several(error)
         case OSError():
             return _of_the_system(error)
         case UnicodeError():
@@ -56,7 +70,27 @@ def in_one_line(error: BaseException) -> str | None:
             return f"{_command(error.cmd)} failed with status {error.returncode}; it said: {last}"
         case TimeoutExpired():
             return f"{_command(error.cmd)} did not end within {error.timeout:.0f} seconds"
+        case RuntimeError() | ValueError():
+            return next((line for told, line in BY_MESSAGE.items() if told in str(error)), None)
     return None
+
+
+def shortened(line: str) -> str:
+    """Return a line without the middle of words that nobody can read, such as an endless path."""
+    return re.sub(rf"\S{{{LONGEST_WORD + 1},}}", lambda word: _without_middle(word[0]), line)
+
+
+def _without_middle(word: str) -> str:
+    return f"{word[: LONGEST_WORD // 2]}...{word[-LONGEST_WORD // 2 :]}"
+
+
+def _of_several(error: shutil.Error) -> str:
+    """Tell the first of the errors of copying a folder; shutil has each as a text."""
+    failed = error.args[0] if error.args else ""
+    first = failed[0] if isinstance(failed, list) and failed else ("", "", str(failed))
+    number = re.search(r"Errno (\d+)", str(first[-1]))
+    advice = ADVICE.get(int(number[1])) if number else None
+    return f"{first[1]}: {advice or first[-1]}"
 
 
 def _of_the_system(error: OSError) -> str:

@@ -7,6 +7,7 @@ from typing import ParamSpec
 
 import click
 
+from channelsmin import console
 from channelsmin.errors import UserError
 from channelsmin.paths import IN_CHECKOUT
 
@@ -25,7 +26,7 @@ def command(run: Callable[Parameters, None]) -> Callable[Parameters, None]:
         if not IN_CHECKOUT:
             raise UserError(
                 f"`{name}` needs a clone of the whole repository: "
-                f"clone it, and run `python3 run.py {name}` there"
+                f"clone it, and run `{console.typed(*console.python(), 'run.py', name)}` there"
             )
         run(*arguments, **options)
 

@@ -10,7 +10,6 @@ import configparser
 import hashlib
 import json
 import os
-import pty
 import re
 import shlex
 import shutil
@@ -31,6 +30,8 @@ from channelsmin.matrix import releases, variants
 from channelsmin.paths import ROOT, read_toml
 from channelsmin.runtime import export
 from tool import documents
+
+pty = pytest.importorskip("pty", reason="Windows has none, and its documents have other commands")
 
 RUN_BY: dict[str, str] = read_toml(Path(__file__).with_name("commands.toml"))
 """Each command in the documents, with the test or file that runs it, or why nobody does."""

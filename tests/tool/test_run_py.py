@@ -145,3 +145,23 @@ def test_a_program_is_waited_for_and_its_status_returned() -> None:
 def test_the_interpreter_is_where_this_system_has_it() -> None:
     expected = "Scripts/python.exe" if os.name == "nt" else "bin/python"
     assert run_py.PYTHON.as_posix().endswith(f".venv/{expected}")
+
+
+def test_the_tool_is_run_and_no_app_of_its_name_in_the_current_folder(
+    clone: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`python -m channelsmin` would run the app of a project, with which it shares the name."""
+    run: list[str] = []
+
+    def noted(command: Sequence[str]) -> int:
+        run.extend(command)
+        return 7
+
+    monkeypatch.setattr(run_py, "ON_WINDOWS", True)
+    monkeypatch.setattr(run_py, "run_and_wait", noted)
+    monkeypatch.setattr(sys, "argv", ["run.py", "pick", "--project", "a b"])
+    with pytest.raises(SystemExit) as ended:
+        run_py.main()
+    assert ended.value.code == 7
+    assert run == [str(run_py.COMMAND), "pick", "--project", "a b"]
+    assert run_py.COMMAND.stem == "channelsmin"

@@ -24,8 +24,19 @@ LOCKS = ROOT / "matrix" / "locks"
 BUILD = ROOT / "matrix" / "build.txt"
 """Pins for the packages with which pip builds source distributions."""
 
-BUILD_VARIABLES = {"PIP_CONSTRAINT": str(BUILD), "PIP_BUILD_CONSTRAINT": str(BUILD)}
-"""Environment variables that point pip to BUILD: the first for pip < 25.3, then the second."""
+
+def build_variables(build: Path) -> dict[str, str]:
+    """Return the environment variables that point pip to the file `build`.
+
+    The first is for pip < 25.3, the second for later ones. pip takes a space for the end of a
+    path; in a URL there is none.
+    """
+    place = build.as_uri() if " " in str(build) else str(build)
+    return {"PIP_CONSTRAINT": place, "PIP_BUILD_CONSTRAINT": place}
+
+
+BUILD_VARIABLES = build_variables(BUILD)
+"""Environment variables that point pip to BUILD."""
 
 BANNER = "# Generated: do not edit. `python3 run.py lock` writes what is missing or stale.\n"
 

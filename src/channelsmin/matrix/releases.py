@@ -14,6 +14,7 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from channelsmin import console
 from channelsmin.errors import UserError
 from channelsmin.paths import IN_CHECKOUT, ROOT, read_toml
 
@@ -88,7 +89,8 @@ def find(text: str) -> Version:
         release = None
     if release is None or release not in known():
         advice = f"the newest one known is {known()[-1]}"
-        update = "run `python3 run.py releases`" if IN_CHECKOUT else "upgrade channelsmin"
+        command = console.typed(*console.python(), "run.py", "releases")
+        update = f"run `{command}`" if IN_CHECKOUT else "upgrade channelsmin"
         raise UserError(
             f"{text!r} is not a known release of oTree ({advice}); if it is new, {update}"
         )

@@ -166,10 +166,9 @@ def plan(folder: Path, app: str, release: Version) -> Addition:
 
     Raises UserError for a name that the app can't have, and where it is not certain what to write.
     """
-    try:
-        before = (folder / "settings.py").read_bytes()
-    except OSError as error:
-        raise UserError(f"{folder} is no oTree project: it has no settings.py") from error
+    if not (folder / "settings.py").is_file():  # a pipe of this name would never end
+        raise UserError(f"{folder} is no oTree project: it has no settings.py")
+    before = (folder / "settings.py").read_bytes()
     variant = variants.serving(release)
     _check_name(app, release)
     files = _missing(folder, app, _files(variant, release, app))

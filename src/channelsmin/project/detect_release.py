@@ -11,7 +11,6 @@ import operator
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import distributions
@@ -27,6 +26,7 @@ from packaging.version import Version
 from channelsmin.errors import UserError
 from channelsmin.matrix import notes, releases, variants
 from channelsmin.paths import read_toml
+from channelsmin.runtime import interpreters
 
 NAMES = ("otree", "otree-core")
 """What oTree may be called, the name that decides first: 2.x brings an empty `otree-core`."""
@@ -152,7 +152,13 @@ def sources(folder: Path) -> Iterator[Source]:
     yield from _from_requirements(folder)
     for name, tell in FILES.items():
         if (folder / name).is_file():
-            yield from tell(folder / name)
+            try:
+                yield from tell(folder / name)
+            except (AttributeError, KeyError, TypeError) as error:
+                raise UserError(
+                    f"{name} is not laid out as its format wants it: mend it, or name the release "
+                    "with --otree"
+                ) from error
     yield from _from_environments(folder)
 
 
@@ -204,8 +210,9 @@ def requirement_lines(folder: Path) -> Iterator[Line]:
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
     """Yield the lines of a requirements file, numbered, without comments and without hashes."""
     number = 1
-    for line in re.split(r"(?<!\\)\r?\n|\r(?!\n)", _text(file)):
-        unbroken = re.sub(r"\\\r?\n", " ", line)
+    text = re.sub(r"\r\n?", "\n", _text(file))
+    for line in re.split(r"(?<!\\)\n", text):
+        unbroken = line.replace("\\\n", " ")
         yield number, re.split(r"(?:^|\s)#|\s--hash", unbroken)[0].strip()
         number += 1 + line.count("\n")
 
@@ -281,34 +288,22 @@ def _from_environments(folder: Path) -> Iterator[Source]:
     places = {(folder / name).resolve(): name for name in (".venv", "venv")}
     if active := os.environ.get("VIRTUAL_ENV"):
         places.setdefault(Path(active).resolve(), f"the active environment {active}")
-    interpreters = {
+    pythons = {
         its / scripts / "python": place
         for its, place in places.items()
         for scripts in ("bin", "Scripts")
     }
-    found = [source for python, place in interpreters.items() for source in _in(python, place)]
+    found = [source for python, place in pythons.items() for source in _in(python, place)]
     if not found and (command := shutil.which("otree")):
-        found = list(_in(_interpreter(Path(command)), command))
+        found = list(_in(interpreters.of_script(Path(command)), command))
     yield from found
-
-
-def _interpreter(script: Path) -> Path:
-    """Return the interpreter that a script names in its first line, or else the one beside it."""
-    with script.open("rb") as file:
-        first = file.readline().decode(errors="replace")
-    named = re.match(r"#!\s*(\S*python\S*)\s*$", first)
-    return Path(named[1]) if named else script.parent / "python"
 
 
 def _in(python: Path, place: str) -> Iterator[Source]:
     """Yield the oTree that an interpreter finds, if there is such an interpreter at all."""
-    try:
-        answer = subprocess.run(
-            [python, "-c", ASK_PYTHON], capture_output=True, text=True, check=True, timeout=60
-        )
-    except (OSError, subprocess.SubprocessError):
+    if not (told := interpreters.says([python, "-c", ASK_PYTHON])):
         return
-    version, *folders = answer.stdout.splitlines()
+    version, *folders = told.splitlines()
     for name in NAMES:
         for its in distributions(name=name, path=list(filter(None, folders))):
             yield Source(place, Requirement(f"{name}=={its.version}"), version)

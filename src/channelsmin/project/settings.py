@@ -11,6 +11,7 @@ from libcst import matchers as m
 from libcst.metadata import ByteSpanPositionProvider, GlobalScope, MetadataWrapper, ScopeProvider
 
 from channelsmin.errors import UserError
+from channelsmin.project import nesting
 
 DISPLAY_NAME = "One button moves the whole group"
 
@@ -34,12 +35,13 @@ class SettingsFile:
 
     def __init__(self, source: bytes) -> None:
         """Read it; raises UserError if it is not Python."""
+        nesting.check(source, "settings.py")
         try:
             wrapper = MetadataWrapper(cst.parse_module(source), unsafe_skip_copy=True)
         except cst.ParserSyntaxError as error:
             line = f"line {error.raw_line}"
             raise UserError(f"settings.py has a syntax error, {line}: mend it first") from error
-        except (SyntaxError, UnicodeError) as error:
+        except (LookupError, SyntaxError, UnicodeError) as error:
             raise UserError(f"settings.py cannot be read: {error}") from error
         self.module = wrapper.module
         self._text = self.module.code.encode()
@@ -150,8 +152,25 @@ class SettingsFile:
         return values[-1] if values else ""
 
     def _configs(self) -> list[dict[str, cst.BaseExpression]]:
-        dicts = m.findall(self.module, m.Dict() | m.Call(func=m.Name("dict")))
+        of_a_config = m.Dict() | m.Call(func=m.Name("dict"))
+        dicts = [
+            found
+            for node in self._leading_to("SESSION_CONFIGS")
+            for found in m.findall(node, of_a_config)
+        ]
         return [config for config in map(_entries, dicts) if "app_sequence" in config]
+
+    def _leading_to(self, name: str) -> list[cst.CSTNode]:
+        """Return the statements and functions from which the name gets its value, in some way."""
+        names, leading = {name}, list[cst.CSTNode]()
+        nodes = m.findall(self.module, m.SimpleStatementLine() | m.FunctionDef())
+        while found := [its for its in nodes if its not in leading and _gives(its, names)]:
+            leading += found
+            for node in found:
+                names |= {
+                    its.value for its in m.findall(node, m.Name()) if isinstance(its, cst.Name)
+                }
+        return leading
 
     def _bindings(self, name: str) -> Iterator[tuple[Binding, cst.SimpleStatementLine]]:
         """Yield the statements on top level that give the name a value, each with its line."""
@@ -247,6 +266,19 @@ class SettingsFile:
         return True
 
 
+def _gives(node: cst.CSTNode, names: set[str]) -> bool:
+    """Say whether a statement or a function gives one of the names a value, or adds to it."""
+    if isinstance(node, cst.FunctionDef):
+        return node.name.value in names
+    giving = m.AssignTarget() | m.AugAssign() | m.AnnAssign() | m.Call(func=m.Attribute())
+    found = m.findall(node, giving)
+    owners = (
+        its.func if isinstance(its, cst.Call) else getattr(its, "target", None) for its in found
+    )
+    own = (its.value if isinstance(its, cst.Attribute | cst.Subscript) else its for its in owners)
+    return any(isinstance(its, cst.Name) and its.value in names for its in own)
+
+
 def _targets(binding: Binding) -> dict[str, cst.Name]:
     """Return the names that a statement gives a value, and where they stand in it."""
     several = binding.targets if isinstance(binding, cst.Assign) else (binding,)
@@ -270,7 +302,10 @@ def _strings(node: cst.CSTNode) -> set[str]:
 
 def _text_of(node: cst.CSTNode) -> str:
     """Return what a string stands for, "" for anything else."""
-    value = node.evaluated_value if isinstance(node, cst.SimpleString) else ""
+    try:
+        value = node.evaluated_value if isinstance(node, cst.SimpleString) else ""
+    except (SyntaxError, ValueError) as error:
+        raise UserError(f"settings.py has a string that Python refuses: {error}") from error
     return value if isinstance(value, str) else ""
 
 

@@ -169,10 +169,12 @@ def create(
     finished = folder / "installed"
     if finished.exists() and environment.has(release):
         return environment
+    pythons = [python] if python else variants.pythons(release)
     python = python or interpreters.best_version(release)
     interpreter = interpreters.first(python)
+    if interpreter is None and (interpreter := interpreters.obtain(pythons)):
+        python = next(version for version in pythons if interpreters.first(version))
     if interpreter is None:
-        pythons = variants.pythons(release)
         raise UserError(
             f"oTree {release} needs Python {' or '.join(pythons)}, which this machine does not "
             f"have: {interpreters.how_to_install(pythons)}, or name another release"

@@ -3,6 +3,7 @@
 import functools
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -12,11 +13,15 @@ from pathlib import Path
 
 from packaging.version import Version
 
+from channelsmin import console
 from channelsmin.matrix import variants
 
 ASK = "import sys, venv; print('%d.%d' % sys.version_info[:2])"
 
 ASK_WHERE = "import sys; print(sys.executable)"
+
+LAUNCHER_BYTES = 200_000
+"""Of a Windows script, the interpreter's name stands behind the launcher, before a zip archive."""
 
 SECONDS = 60
 """Seconds that an interpreter may take to answer; a slow disk and a virus scanner take some."""
@@ -38,7 +43,7 @@ def interpreters(version: str) -> Iterator[Path]:
     """
     seen = set[Path]()
     for candidate in _candidates(version):
-        if candidate not in seen and _says([str(candidate), "-c", ASK]) == version:
+        if candidate not in seen and says([str(candidate), "-c", ASK]) == version:
             yield candidate
         seen.add(candidate)
 
@@ -64,7 +69,7 @@ def _on_windows(version: str) -> Iterator[Path]:
     """
     yield Path(getattr(sys, "_base_executable", sys.executable))
     launcher = shutil.which("py")
-    if launcher and (told := _says([launcher, f"-{version}", "-c", ASK_WHERE])):
+    if launcher and (told := says([launcher, f"-{version}", "-c", ASK_WHERE])):
         yield Path(told)
     nodot = version.replace(".", "")
     for name, below in {
@@ -80,7 +85,24 @@ def _on_windows(version: str) -> Iterator[Path]:
         yield from _in_conda(conda, "python.exe")
 
 
-def _says(command: Sequence[str]) -> str:
+def of_script(script: Path) -> Path:
+    """Return the interpreter of an environment's script: what it names, or the one next to it.
+
+    A script begins with `#!` and a path. On Windows it is a program, which contains that line.
+    """
+    text = script.read_bytes()[-LAUNCHER_BYTES:] if script.suffix == ".exe" else _first_line(script)
+    named = re.findall(rb'#!\s*"?([^"\r\n\0]*python[^"\s\0]*)"?\s*$', text, re.MULTILINE)
+    if named:
+        return Path(os.fsdecode(named[-1]))
+    return script.with_name("python.exe" if script.suffix == ".exe" else "python")
+
+
+def _first_line(script: Path) -> bytes:
+    with script.open("rb") as file:
+        return file.readline(LAUNCHER_BYTES)
+
+
+def says(command: Sequence[str | Path]) -> str:
     """Return what an interpreter prints; "" if it does not start.
 
     In UTF-8: its path may have letters that the system's code page does not have.
@@ -148,6 +170,32 @@ def how_to_install(pythons: Sequence[str]) -> str:
     if sys.platform == "darwin":
         return f"install Python {python} from https://www.python.org/downloads/macos/"
     return f"`pyenv install {python}` installs it"
+
+
+def obtain(pythons: Sequence[str], consent: bool = False) -> Path | None:
+    """Install the most preferred of these Pythons that uv has; return it, or None.
+
+    Only with consent: `consent`, the variable CI, or a person at the terminal who agrees.
+    """
+    wanted = next((python for python in pythons if Version(python) >= OLDEST_OF_UV), None)
+    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
+    if not wanted or not uv:
+        return None
+    command = [uv, "python", "install", wanted]
+    if not (consent or os.environ.get("CI") or _agreed(f"Install Python {wanted} with uv?")):
+        return None
+    console.note(f"running: {console.typed(*command)}")
+    if subprocess.run(command, check=False).returncode:
+        return None
+    first.cache_clear()
+    return first(wanted)
+
+
+def _agreed(question: str) -> bool:
+    try:
+        return sys.stdin.isatty() and input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
+    except EOFError:
+        return False
 
 
 @functools.cache

@@ -1,6 +1,5 @@
 """Find or install the Chromium that the suite drives."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from channelsmin.errors import UserError
+from channelsmin.runtime import programs
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
@@ -56,7 +56,7 @@ def ensure() -> None:
     if find() or _playwrights_own():
         return
     steps = [[[sys.executable, "-m", "playwright", "install", "--only-shell", "chromium"]]]
-    if shutil.which("apt-get") and os.geteuid() == 0:
+    if shutil.which("apt-get") and programs.is_root():
         steps.append([["apt-get", "update"], ["apt-get", "install", "--yes", NAMES[0]]])
     for step in steps:
         if all(subprocess.run(command, check=False).returncode == 0 for command in step):

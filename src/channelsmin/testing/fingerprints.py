@@ -97,7 +97,7 @@ def _of_export(folder: Path) -> tuple[str, ...]:
     return tuple(
         f"{path.relative_to(root).as_posix()} {of_file(path)}"
         for root in (folder, export.SHARED_TEMPLATES)
-        for path in sorted(root.rglob("*"))
+        for path in sorted(root.rglob("*"), key=lambda path: path.parts)  # as on every system
         if path.is_file() and "__pycache__" not in path.parts and path.suffix in {".py", ".html"}
     )
 

@@ -4,8 +4,8 @@ What was already tested with the same variant, suite and lock file is skipped: a
 interrupted, in whatever way, continues where it stopped.
 """
 
-import fcntl
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -23,6 +23,9 @@ from channelsmin.matrix.results import Run, Status
 from channelsmin.paths import ROOT
 from channelsmin.runtime import interpreters, processes
 from channelsmin.testing import browser, fingerprints, run_suite
+
+if sys.platform != "win32":
+    import fcntl
 
 RunRelease = Callable[[Version, str, Path, threading.Event], Run]
 
@@ -115,6 +118,8 @@ def run(
 @contextmanager
 def _exclusively() -> Iterator[None]:
     """Lock FOLDER and clean up after a killed sweep."""
+    if sys.platform == "win32":
+        raise UserError("tests need the Windows Subsystem for Linux: run this command there")
     FOLDER.mkdir(exist_ok=True)
     with (FOLDER / "lock").open("w") as lock:
         try:

@@ -67,9 +67,9 @@ def _uv(lock: Lock, python: Path, until: str) -> str:
     with TemporaryDirectory(prefix="channelsmin-") as folder:
         asked, overrides = Path(folder, "requirements.in"), Path(folder, "overrides.txt")
         constraints = Path(folder, "constraints.txt")
-        asked.write_text("\n".join(lock.requires))
-        constraints.write_text("\n".join(lock.upper_bounds))
-        overrides.write_text("".join(never))
+        asked.write_text("\n".join(lock.requires), encoding="utf-8")
+        constraints.write_text("\n".join(lock.upper_bounds), encoding="utf-8")
+        overrides.write_text("".join(never), encoding="utf-8")
         command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--generate-hashes"]
         command += ["--no-header", "--no-annotate", "--no-emit-package", locks.NOT_LOCKED]
         # If somebody requires an extra, pip wants the pin to name the extra.

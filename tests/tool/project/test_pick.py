@@ -188,6 +188,7 @@ def test_a_release_that_cannot_be_served_is_refused(folder: Path, named: str, me
     assert str(raised.value).startswith(message)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="cmd takes other commands")
 def test_the_next_commands_can_be_typed_where_one_is(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from channelsmin.errors import UserError
-from channelsmin.matrix import releases
+from channelsmin.matrix import locks, releases
 from channelsmin.runtime import environment, interpreters, locking
 from channelsmin.runtime.environment import Environment
 
@@ -144,3 +144,16 @@ def test_the_lock_of_a_killed_command_is_free(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code, str(lock)], env=variables, check=False)
     with locking.exclusive(lock, "in this test"):
         pass
+
+
+def test_pip_finds_its_constraints_in_a_clone_whose_path_has_a_space(tmp_path: Path) -> None:
+    build = tmp_path / "my clone" / "build.txt"
+    build.parent.mkdir()
+    build.write_text("no-such-package==1\n")
+    empty = tmp_path / "requirements.txt"
+    empty.touch()
+    variables = {**os.environ, **locks.build_variables(build)}
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "-r", str(empty)]
+    ended = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert "Could not open requirements file" not in ended.stderr
+    assert ended.returncode == 0

@@ -14,12 +14,16 @@ from channelsmin.runtime import interpreters
 HERE = "{}.{}".format(*sys.version_info[:2])
 
 
+on_posix = pytest.mark.skipif(sys.platform == "win32", reason="its interpreters are links")
+
+
 def linked(folder: Path, name: str) -> Path:
     folder.mkdir(parents=True)
     (folder / name).symlink_to(sys.executable)
     return folder / name
 
 
+@on_posix
 def test_a_shim_that_does_not_start_is_passed_over(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -35,6 +39,7 @@ def test_a_shim_that_does_not_start_is_passed_over(
     assert real in found
 
 
+@on_posix
 def test_what_uv_has_installed_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     real = linked(tmp_path / f"cpython-{HERE}.99-linux" / "bin", f"python{HERE}")
     monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path))
@@ -64,7 +69,7 @@ def test_on_windows_the_usual_places_are_searched(
     python.parent.mkdir(parents=True)
     python.touch()
     monkeypatch.setattr(sys, "platform", "win32")
-    monkeypatch.setattr(interpreters, "_says", lambda command: "3.7" * (command[0] == str(python)))
+    monkeypatch.setattr(interpreters, "says", lambda command: "3.7" * (command[0] == str(python)))
     monkeypatch.setenv(name, str(tmp_path))
     assert list(interpreters.interpreters("3.7")) == [python]
 
@@ -79,7 +84,7 @@ def test_on_windows_the_launcher_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_p
 
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(shutil, "which", lambda name: name if name == "py" else None)
-    monkeypatch.setattr(interpreters, "_says", says)
+    monkeypatch.setattr(interpreters, "says", says)
     assert list(interpreters.interpreters("3.7")) == [python]
 
 
@@ -88,10 +93,11 @@ def test_on_windows_an_environments_python_is_not_taken_for_the_real_one(
 ) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(sys, "_base_executable", "base.exe", raising=False)
-    monkeypatch.setattr(interpreters, "_says", lambda command: HERE)
+    monkeypatch.setattr(interpreters, "says", lambda command: HERE)
     assert next(interpreters.interpreters(HERE)) == Path("base.exe")
 
 
+@on_posix
 def test_an_interpreter_in_a_folder_of_other_letters_is_found(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -119,3 +125,54 @@ def test_how_to_install_a_python_depends_on_the_machine(
     monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setattr(platform, "machine", lambda: machine)
     assert advice in interpreters.how_to_install(pythons)
+
+
+def test_the_interpreter_of_a_script_is_the_one_that_it_names(tmp_path: Path) -> None:
+    script = tmp_path / "otree"
+    script.write_text("#!/opt/my env/bin/python3.7\nimport otree\n")
+    assert interpreters.of_script(script) == Path("/opt/my env/bin/python3.7")
+    script.write_text("#!/bin/sh\n")
+    assert interpreters.of_script(script) == tmp_path / "python"
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_the_interpreter_of_a_windows_script_is_found_in_the_program(
+    quote: str, tmp_path: Path
+) -> None:
+    script = tmp_path / "otree.exe"
+    line = f"#!{quote}C:\\Users\\Jürgen M\\python.exe{quote}\r\n".encode()
+    script.write_bytes(b"MZ\0\0 #!python \n\0" * 9 + line + b"PK\x03\x04__main__.py")
+    assert interpreters.of_script(script) == Path("C:\\Users\\Jürgen M\\python.exe")
+    script.write_bytes(b"MZ\0\0")
+    assert interpreters.of_script(script) == tmp_path / "python.exe"
+
+
+UV = """#!/bin/sh
+[ "$1 $2" = "python install" ] || exit 1
+mkdir -p "$UV_PYTHON_INSTALL_DIR/cpython-$3.99-x/bin"
+printf '#!/bin/sh\\necho %s\\n' "$3" > "$UV_PYTHON_INSTALL_DIR/cpython-$3.99-x/bin/python$3"
+/bin/chmod +x "$UV_PYTHON_INSTALL_DIR/cpython-$3.99-x/bin/python$3"
+"""
+"""Plays uv; what it installs says its version, whatever it is asked."""
+
+
+@pytest.mark.parametrize("consent", ["asked for", "CI", "none"])
+@pytest.mark.skipif(sys.platform == "win32", reason="uv is played by a shell script")
+def test_uv_installs_what_is_missing_with_consent_only(
+    consent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "uv").write_text(UV)
+    (tmp_path / "uv").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/bin")
+    monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path / "pythons"))
+    monkeypatch.delenv("CI", raising=False)
+    if consent == "CI":
+        monkeypatch.setenv("CI", "true")
+    try:
+        assert interpreters.first("3.99") is None
+        made = interpreters.obtain(["3.6", "3.99"], consent=consent == "asked for")
+        assert bool(made) == (consent != "none")
+        assert (tmp_path / "pythons").exists() == (consent != "none")
+        assert interpreters.obtain(["3.6"], consent=True) is None
+    finally:
+        interpreters.first.cache_clear()

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from channelsmin.runtime import processes, signals
@@ -13,7 +12,8 @@ from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.processes import Process, free_port
 from channelsmin.runtime.server import Server, run_otree
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+if sys.platform == "win32":
+    pytest.skip("these are signals of POSIX", allow_module_level=True)
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -34,6 +34,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def lives(pid: int) -> bool:
+    import psutil
+
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 

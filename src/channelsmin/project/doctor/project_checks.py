@@ -236,7 +236,7 @@ def _redis(its: Project) -> Iterator[Finding]:
         if in_memory:
             fix += "; or copy CHANNEL_LAYERS from the settings.py of `channelsmin export`"
         yield Finding(
-            f"no Redis answers at {urlsplit(url).hostname}:{urlsplit(url).port or 6379}",
+            f"no Redis answers at {urlsplit(url).netloc.rpartition('@')[2] or url}",
             where,
             f"{why}; without it no socket is served",
             fix,
@@ -248,7 +248,7 @@ def answers(url: str) -> bool:
     its = urlsplit(url)
     try:
         socket.create_connection((its.hostname or "localhost", its.port or 6379), 2).close()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: the URL's port is not a number
         return False
     return True
 
@@ -257,7 +257,9 @@ def _leftovers(its: Project) -> Iterator[Finding]:
     """Find what another oTree has left in the folder, and this one stumbles over."""
     old = its.folder / LEFTOVER
     made_by = old / "otree-version.txt"
-    version = made_by.read_text(encoding="utf-8").strip() if made_by.is_file() else ""
+    version = (
+        made_by.read_text(encoding="utf-8", errors="replace").strip() if made_by.is_file() else ""
+    )
     both = f"delete db.sqlite3 and {LEFTOVER}; save what you need of the data first"
     if old.is_dir() and its.release.major == 5:
         yield Finding(

