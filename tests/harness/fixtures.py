@@ -97,6 +97,7 @@ def trial_seeds(config: pytest.Config) -> list[int]:
     return [seed for seed in range(trials) if seed not in recorded]
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Check first that the right release is installed: every other test depends on it.
 
