@@ -5,7 +5,6 @@ All of it in a copy, so that nothing of the project or its database changes.
 
 import ast
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -28,10 +27,11 @@ from websockets.typing import Origin
 
 from channelsmin import console
 from channelsmin.errors import UserError
-from channelsmin.project import add
+from channelsmin.project import environments
+from channelsmin.project.add import OTREE_SOCKETS
 from channelsmin.project.doctor import template_source
 from channelsmin.project.doctor.app_source import UNKNOWN, App, text_of
-from channelsmin.project.doctor.context import Project
+from channelsmin.project.doctor.context import Examined
 from channelsmin.project.doctor.finding import Finding
 from channelsmin.project.doctor.template_source import Template
 from channelsmin.runtime import environment
@@ -93,7 +93,7 @@ class Member:
     is_ours: bool
 
 
-def find_environment(read: Project, named: Path | None) -> Environment:
+def find_environment(read: Examined, named: Path | None) -> Environment:
     """Return the environment to run the project in.
 
     That is the one that is named, or else the project's own or the active one if it has the
@@ -103,13 +103,9 @@ def find_environment(read: Project, named: Path | None) -> Environment:
     if named:
         place = Environment(named.absolute())
         if not _has(place, read):
-            raise UserError(f"{named} is no virtual environment with oTree {read.release} in it")
+            raise UserError(f"{named} is not a virtual environment with oTree {read.release} in it")
         return place
-    places = [read.folder / ".venv", read.folder / "venv"]
-    if active := os.environ.get("VIRTUAL_ENV"):
-        places.append(Path(active))
-    if command := shutil.which("otree"):
-        places.append(Path(command).parent.parent)
+    places = (place.folder for place in environments.search(read.folder))
     for place in map(Environment, map(Path.absolute, places)):
         if _has(place, read):
             return place
@@ -117,14 +113,14 @@ def find_environment(read: Project, named: Path | None) -> Environment:
     return environment.cached(read.release)
 
 
-def _has(place: Environment, read: Project) -> bool:
+def _has(place: Environment, read: Examined) -> bool:
     try:
         return place.otree.is_file() and place.release() == read.release
     except (OSError, InvalidVersion, SubprocessError):
         return False
 
 
-def examine(read: Project, place: Environment) -> list[Finding]:
+def examine(read: Examined, place: Environment) -> list[Finding]:
     """Return at which step the sockets of each real-time app stop, if they do."""
     findings: list[Finding] = []
     with tempfile.TemporaryDirectory(prefix="channelsmin-") as name:
@@ -147,7 +143,7 @@ def examine(read: Project, place: Environment) -> list[Finding]:
     return findings
 
 
-def _copy(read: Project, copy: Path) -> None:
+def _copy(read: Examined, copy: Path) -> None:
     """Copy the project, with a session config for each app that begins with this very app."""
     shutil.copytree(read.folder, copy, ignore=shutil.ignore_patterns(*NOT_COPIED))
     with (copy / "settings.py").open("a", encoding="utf-8") as settings:
@@ -171,7 +167,7 @@ def _group_size(app: App) -> int:
     return 2
 
 
-def _server(read: Project, place: Environment, copy: Path, log: Path) -> Server:
+def _server(read: Examined, place: Environment, copy: Path, log: Path) -> Server:
     """Return the server, which is not started yet: one whose database is a file.
 
     The development servers of 2.6.0b18 and later keep theirs in memory, where create_session
@@ -195,7 +191,7 @@ def _started(server: Server) -> Iterator[None]:
         server.kill()
 
 
-def _try(app: App, read: Project, server: Server) -> str:
+def _try(app: App, read: Examined, server: Server) -> str:
     """Go through the steps; return what was shown."""
     size = _group_size(app)
     links = _session(app, server, size)
@@ -238,7 +234,7 @@ def _opened(server: Server, link: str) -> Member:
         return Member(browser, url, unescape(live[1]), OURS in page)
     shown = [Template("", Path(), page)]
     paths = [address.path for address in template_source.addresses(shown, {}) if address.path]
-    own = [path for path in paths if path.split("/")[1] not in add.TAKEN]
+    own = [path for path in paths if path.split("/")[1] not in OTREE_SOCKETS]
     if not own:
         raise Untried(f"its first page, {urlsplit(url).path}, opens no socket of its own")
     if UNKNOWN in own[0]:

@@ -788,7 +788,7 @@ def test_faults_that_have_nothing_to_do_with_each_other_are_all_named(
 def test_the_release_that_is_named_settles_it(exported: Callable[[str], Path]) -> None:
     folder = exported("2.5.8")
     append("requirements_base.txt", "otree==5.11.5\n")(folder)
-    assert run_checks.examine(folder).release is None
+    assert len(run_checks.examine(folder).findings) == 1
     assert run_checks.examine(folder, "2.5.8").findings == ()
 
 
@@ -798,7 +798,7 @@ def test_the_release_that_is_named_settles_it(exported: Callable[[str], Path]) -
         (["--otree", "two"], "'two' is not a known release"),
         (["--otree", "2.3.99"], "'2.3.99' is not a known release"),
         ([], "nothing in "),
-        (["project/nowhere"], "is no folder"),
+        (["project/nowhere"], "is not a folder"),
         (["empty"], "it has no settings.py"),
     ],
 )
@@ -826,12 +826,12 @@ def test_it_ends_with_status_0_or_1_and_says_what_was_looked_at(
     healthy = run(folder.parent, "project")
     assert (healthy.returncode, healthy.stderr) == (0, "")
     assert "oTree 6.0.15, real-time apps: channelsmin: nothing found." in healthy.stdout
-    assert "Looked at: Python, requirements, settings.py" in healthy.stdout
+    assert "Checked: Python, requirements, settings.py" in healthy.stdout
     (folder / "_static").rmdir()
     ill = run(folder.parent, "project/channelsmin")
     assert (ill.returncode, ill.stderr) == (1, "")
     where, why, fix = ill.stdout.splitlines()[:3]
     assert where == "_static: there is no folder _static"
     assert why.startswith("    why: oTree 5 and 6 do not start without it")
-    assert fix == "    fix: make it, with any file in it"
+    assert fix == "    fix: create it, with any file in it"
     assert "one finding." in ill.stdout
