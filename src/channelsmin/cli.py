@@ -113,13 +113,19 @@ class _Pick(click.Command):
     help="The project folder.  [default: the current one]",
 )
 @otree_option
+@click.option("--explain", is_flag=True, help="Also list every statement that was read.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
-def pick(project: Path, otree: str | None, as_json: bool) -> None:
+def pick(project: Path, otree: str | None, explain: bool, as_json: bool) -> None:
     """Tell which variant your project needs, from its files and its environment."""
     from channelsmin.project import pick
 
     picked = pick.pick(project, otree)
-    console.say(json.dumps(picked.as_json(), indent=1) if as_json else "\n".join(picked.lines()))
+    if as_json:
+        console.say(json.dumps(picked.as_json(), indent=1))
+        return
+    console.say("\n".join(picked.lines()))
+    if explain:
+        console.say("\n".join(("", *picked.explanation())))
 
 
 @cli.command()

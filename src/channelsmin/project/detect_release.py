@@ -206,6 +206,8 @@ def _by_pins(case: _Case) -> Found | None:
         return None
     rivals = [*files, *installed, *(source for source in ranges if source.requirement.specifier)]
     chosen = _agreed(case, [source for source in rivals if source.pin], rivals)
+    if chosen is None:
+        return None
     release = _pin_of(chosen)
     assumptions = [*_differences(case, release), *_notes(chosen)]
     pinned = chosen.weight is not Weight.INSTALLED
@@ -230,17 +232,24 @@ def _pin_of(source: Source) -> Version:
     return source.pin
 
 
-def _agreed(case: _Case, pins: Sequence[Source], rivals: Sequence[Source]) -> Source:
-    """Return the pin to follow. Raises UserError if variants differ and nothing decides."""
+def _agreed(case: _Case, pins: Sequence[Source], rivals: Sequence[Source]) -> Source | None:
+    """Return the pin to follow, None if the code fits the range of another statement instead.
+
+    Raises UserError if variants differ and nothing decides.
+    """
     ordered = sorted(pins, key=lambda one: (_rank(one), one.place not in MAIN))
     first = ordered[0]
     if all(_same_variant(first, rival) for rival in rivals):
         return first
-    left = code_evidence.narrow([_pin_of(pin) for pin in ordered], case.evidence)
+    ranges = [newest for rival in rivals if not rival.pin and (newest := _newest([rival]))]
+    left = code_evidence.narrow([*(_pin_of(pin) for pin in ordered), *ranges], case.evidence)
     only = [evidence for evidence in left.used if evidence.sign.strength.value == "only"]
     fitting = [pin for pin in ordered if _pin_of(pin) in left.releases]
-    if only and fitting and all(_same_variant(fitting[0], pin) for pin in fitting):
-        return fitting[0]
+    if only and len({_variant_of(release) for release in left.releases}) == 1:
+        for pin in ordered:
+            if not fitting:
+                case.drop(pin, "the code fits the range")
+        return fitting[0] if fitting else None
     traced = {source.pin for source in case.of(Weight.TRACE)} & {pin.pin for pin in ordered}
     if len(traced) == 1:
         return next(pin for pin in ordered if pin.pin in traced)
@@ -249,6 +258,12 @@ def _agreed(case: _Case, pins: Sequence[Source], rivals: Sequence[Source]) -> So
         f"these disagree on the release: {told}. Fix the wrong one, or pass --otree with the "
         "release that you use"
     )
+
+
+def _newest(ranges: Sequence[Source]) -> Version | None:
+    """Return the newest release that ranges allow, None if they allow none."""
+    allowed = _allowed(ranges)
+    return allowed[-1] if allowed else None
 
 
 def _rank(source: Source) -> int:
@@ -337,7 +352,7 @@ def _raise_none_allowed(ranges: Sequence[Source], told: str) -> None:
         for one in source.requirement.specifier
         if one.operator in ("<", "<=")
     ]
-    if any(bound <= first for bound in upper):
+    if any(bound <= Version(first.base_version) for bound in upper):
         raise UserError(
             f"the project's oTree is older than any variant, which begin with {first}: {told}"
         )

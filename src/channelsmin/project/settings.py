@@ -3,6 +3,7 @@
 LibCST parses it and locates each part, so that `settings_edit` can insert text there.
 """
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,22 +41,22 @@ class SettingsFile:
 
     def plays(self, app: str) -> bool:
         """Return whether a session config has the app in its sequence."""
-        return any(app in strings_in(config["app_sequence"]) for config in self.configs())
+        return any(app in strings_in(config["app_sequence"]) for config in self.configs)
 
     def may_play(self, app: str) -> bool:
         """Return whether a session config has the app in its sequence, or may have it."""
         return not self.knows_sequences or self.plays(app)
 
-    @property
+    @functools.cached_property
     def knows_sequences(self) -> bool:
         """Whether each app sequence is written out in this file."""
-        sequences = [config["app_sequence"] for config in self.configs()]
+        sequences = [config["app_sequence"] for config in self.configs]
         known = not self.imports_all and bool(sequences)
         return known and all(_is_plain(sequence) for sequence in sequences)
 
     def played(self) -> Iterator[tuple[str, int]]:
         """Yield each app that a written-out sequence names, with its line."""
-        for config in self.configs():
+        for config in self.configs:
             sequence = config["app_sequence"]
             if _is_plain(sequence):
                 for string in m.findall(sequence, m.SimpleString()):
@@ -63,9 +64,17 @@ class SettingsFile:
 
     def strings(self, name: str) -> set[str]:
         """Return the strings in all the statements that contain the name."""
-        lines = m.findall(self.module, m.SimpleStatementLine())
-        about = [line for line in lines if m.findall(line, m.Name(name))]
-        return set[str]().union(*map(strings_in, about))
+        about = (strings for names, strings in self._statements if name in names)
+        return set[str]().union(*about)
+
+    @functools.cached_property
+    def _statements(self) -> list[tuple[set[str], set[str]]]:
+        """The names and the strings of each statement, from one pass over the file."""
+        found = []
+        for line in m.findall(self.module, m.SimpleStatementLine()):
+            names = {one.value for one in m.findall(line, m.Name()) if isinstance(one, cst.Name)}
+            found.append((names, strings_in(line)))
+        return found
 
     def calls(self, name: str) -> bool:
         """Return whether this file calls a function of this name."""
@@ -96,8 +105,9 @@ class SettingsFile:
         values = [text_of(binding.value) for binding, _ in self.bindings(name) if binding.value]
         return values[-1] if values else ""
 
+    @functools.cached_property
     def configs(self) -> list[dict[str, cst.BaseExpression]]:
-        """Return the session configs that are written out as {…} or dict(…)."""
+        """The session configs that are written out as {…} or dict(…)."""
         dicts = m.findall(self.module, m.Dict() | m.Call(func=m.Name("dict")))
         return [config for config in map(_entries, dicts) if "app_sequence" in config]
 

@@ -80,7 +80,7 @@ class SettingsEditor:
         """
         if self.file.plays(app):
             return
-        configs = self.file.configs()
+        configs = self.file.configs
         if any("name" in config and app in strings_in(config["name"]) for config in configs):
             raise UserError(f"settings.py has a session config {app!r}: name your app with --app")
         entries = {

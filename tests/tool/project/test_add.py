@@ -16,6 +16,7 @@ from channelsmin.errors import UserError
 from channelsmin.matrix import variants
 from channelsmin.project import add
 from channelsmin.project.settings import SettingsFile
+from channelsmin.project.settings_edit import SettingsEditor
 from channelsmin.runtime import export
 
 NEWEST = ("2.2.4", "2.5.8", "3.4.0", "6.0.15")
@@ -261,10 +262,10 @@ def test_a_list_is_added_to_however_it_is_laid_out() -> None:
         inside = before + item.format("dict(name='x', app_sequence=[])") + comma + behind
         text = f"SESSION_CONFIGS = {brackets[0]}{inside}{brackets[1]}  # end\n"
         text += text.replace("SESSION_CONFIGS", "EXTENSION_APPS")
-        settings = SettingsFile(text.encode())
-        settings.add_config("lobby")
-        settings.add_extension("lobby")
-        new = settings.changed()
+        editor = SettingsEditor(SettingsFile(text.encode()))
+        editor.add_config("lobby")
+        editor.add_extension("lobby")
+        new = editor.changed()
         *configs, config = values(new)["SESSION_CONFIGS"]
         assert (configs, config["name"]) == ([*values(text)["SESSION_CONFIGS"]], "lobby"), text
         extensions = [*values(text)["EXTENSION_APPS"], "lobby"]

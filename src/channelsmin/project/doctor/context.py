@@ -19,6 +19,7 @@ from channelsmin.project.doctor.finding import Finding
 from channelsmin.project.doctor.template_source import Template
 from channelsmin.project.pick import Pick
 from channelsmin.project.settings import SettingsFile
+from channelsmin.project.source import NAMES
 
 CHANNELS_1, CHANNELS_2, LIVE_PAGES = Api.CHANNELS_0_17, Api.CHANNELS_2, Api.LIVE_PAGES
 
@@ -162,8 +163,6 @@ class Wanted:
     name: str
     specifier: SpecifierSet
     where: str
-    is_template: bool = False
-    """Whether it is a line of the requirements file that `otree startproject` writes."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +183,18 @@ class Examined:
     def release(self) -> Version:
         """The oTree that it is for."""
         return self.picked.release
+
+    @property
+    def is_meant_for_a_host(self) -> bool:
+        """Whether the project was prepared to go online: a file pins its oTree, or its Python.
+
+        `otree startproject` writes a Procfile and a driver for PostgreSQL into every project.
+        """
+        pins = (one for one in self.wanted if one.name in NAMES)
+        pinned = any(part.operator == "==" for one in pins for part in one.specifier)
+        found = self.picked.found
+        hints = [hint for hint in self.picked.own_pythons if hint.line]
+        return pinned or bool(found and found.pinned) or bool(hints)
 
     @functools.cached_property
     def real_time(self) -> list[App]:
@@ -296,14 +307,9 @@ def _imported_by(app: App, module: str, node: ast.AST) -> list[tuple[str, str]]:
     ]
 
 
-TEMPLATE_HEADER = "oTree-may-overwrite-this-file"
-"""The first line of a requirements file that oTree itself writes and updates."""
-
-
 def _wanted(folder: Path) -> Iterator[Wanted]:
     for place in roots.around(folder)[:2]:
         lines = list(requirements.lines(place))
-        written = {line.place: requirements.text_of(place / line.place) for line in lines}
         for line in lines:
             try:
                 requirement = Requirement(line.text)
@@ -314,7 +320,6 @@ def _wanted(folder: Path) -> Iterator[Wanted]:
                     canonicalize_name(requirement.name),
                     requirement.specifier,
                     f"{line.place}:{line.number}",
-                    TEMPLATE_HEADER in written[line.place],
                 )
         if lines:
             return

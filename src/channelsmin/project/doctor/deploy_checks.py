@@ -97,14 +97,6 @@ def _app_json(folder: Path) -> dict[str, object]:
     return table if isinstance(table, dict) else {}
 
 
-def _is_meant(examined: Examined) -> bool:
-    """Return whether the project was prepared to go online.
-
-    `otree startproject` writes a Procfile into every project; whoever deploys it pins the release.
-    """
-    return examined.picked.pinned or bool(examined.picked.own_pythons)
-
-
 def _commands(examined: Examined) -> Iterator[Finding]:
     """Find commands that this release does not have, and servers that are not oTree's."""
     started = [*_procfile(examined.folder), *_dockerfile(examined.folder)]
@@ -196,7 +188,7 @@ def _redis(examined: Examined) -> Iterator[Finding]:
         "process "
         "ends, or no socket is served",
         "add Redis on the host (`heroku addons:create heroku-redis`), and name it in app.json",
-        is_remark=not _is_meant(examined),
+        is_remark=not examined.is_meant_for_a_host,
     )
 
 
@@ -217,7 +209,7 @@ def _host_python(examined: Examined) -> Iterator[Finding]:
             "run",
             f"write {use} into a file {file} (or python-{use} and its patch release into "
             "runtime.txt)",
-            is_remark=not _is_meant(examined),
+            is_remark=not examined.is_meant_for_a_host,
         )
 
 

@@ -159,7 +159,7 @@ def _drivers(examined: Examined) -> Iterator[Finding]:
             "with it, Django up to 2.2 answers participants with error 500 (database connection "
             "isn't set to UTC); it matters as soon as the database is PostgreSQL",
             f"write {needs[0]}",
-            is_remark=all(one.is_template for one in drivers),
+            is_remark=not examined.is_meant_for_a_host,
         )
 
 

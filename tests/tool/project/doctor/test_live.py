@@ -174,9 +174,7 @@ def test_an_environment_of_another_release_is_refused(
 ) -> None:
     (environment / "bin" / "python").write_text(PYTHON.format("5.11.5"))
     for named in (environment, tmp_path):
-        with pytest.raises(
-            UserError, match=r"is not a virtual environment with oTree 6\.0\.15"
-        ):
+        with pytest.raises(UserError, match=r"is not a virtual environment with oTree 6\.0\.15"):
             run_checks.run_live(project, None, named)
 
 
