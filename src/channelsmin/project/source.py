@@ -225,6 +225,8 @@ def python_from(place: str, text: str, line: int | None = None) -> PythonHint | 
     if match := re.match(r"(?:c?python[- @]?)?v?(\d+\.\d+)(?:\.\d+)?(?!\d|\.\*|,)", text):
         return PythonHint(place, match[1], line)
     spelled = poetry_specifier(text)
+    if minor := re.fullmatch(r"==(\d+\.\d+)\.\*", spelled):
+        return PythonHint(place, minor[1], line)
     try:
         allowed = SpecifierSet(spelled)
     except InvalidSpecifier:

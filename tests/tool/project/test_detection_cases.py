@@ -1,6 +1,5 @@
 """Which oTree is it: small projects as people have them, with the right answer for each."""
 
-import os
 import sqlite3
 import tarfile
 from collections.abc import Mapping
@@ -248,9 +247,7 @@ CASES = {
         "otree-2.6",
     ),
     "a compose file": Case(
-        {
-            "docker-compose.yml": "services:\n  web:\n    command: sh -c 'pip install otree==5.5.0'\n"
-        },
+        {"compose.yml": "services:\n  web:\n    command: sh -c 'pip install otree==5.5.0'\n"},
         "5.5.0",
         "otree-5.0",
     ),
@@ -282,13 +279,14 @@ CASES = {
         "requirements_old.txt says otree==2.5.8",
     ),
     "a pin outside an open range, and the code": Case(
-        {
-            "requirements.txt": "otree>=5\n",
-            "requirements_server.txt": "otree==2.5.8\n",
-            **CHANNELS_2,
-        },
+        {"requirements.txt": "otree>=5\n", "requirements_x.txt": "otree==2.5.8\n", **CHANNELS_2},
         "2.5.8",
         "otree-2.3",
+    ),
+    "an open range, a pin outside it, and the code": Case(
+        {"requirements.txt": "otree>=5\n", "requirements_x.txt": "otree==2.5.8\n", **LITE},
+        NEWEST,
+        "otree-5.0",
     ),
 }
 
@@ -343,7 +341,7 @@ def test_several_projects_below_are_listed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("requirement", ["otree-core==1.1.2", "otree-core<1.4", "otree-core==0.4"])
 def test_an_otree_older_than_any_variant_is_named_as_such(requirement: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="older than any variant, which begin with 1.4.0b1"):
+    with pytest.raises(UserError, match="older than any variant, which begin with 1"):
         pick.pick(project(tmp_path, {"requirements.txt": requirement}))
 
 
@@ -388,4 +386,3 @@ def test_a_project_of_300_files_is_answered_with_each_file_read_once(
     pick.pick(folder)
     code = [path for path in opened if path.suffix == ".py" and "plain" in path.parts]
     assert len(code) == len(set(code)) == 302
-    assert os.environ["PATH"]
