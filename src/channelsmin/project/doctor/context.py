@@ -223,11 +223,13 @@ class Examined:
         if not app.has_page_sequence or self.settings.may_play(app.name):
             return False
         meant = app.name in self.settings.strings("EXTENSION_APPS")
-        return not meant and "release_check" not in app.modules and not is_ours(app)
+        return not meant and not is_ours(app)
 
 
 def is_ours(app: App) -> bool:
     """Return whether an app was made from one of the variants: it checks its release."""
+    if "release_check" in app.modules:
+        return True
     top = app.modules.get("")
     return top is not None and any(
         isinstance(node, ast.Constant)

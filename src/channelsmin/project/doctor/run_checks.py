@@ -131,7 +131,7 @@ def run_live(folder: Path, named: str | None, environment: Path | None) -> bool:
     console.say("\n".join(report.lines()))
     if report.read is None:
         raise UserError("the project was not run: fix this first")
-    if not report.apps:
+    if not report.apps and not report.read.played:
         return not report.findings
     place = live.find_environment(report.read, environment)
     stopped = live.examine(report.read, place)
