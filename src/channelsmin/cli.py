@@ -162,7 +162,7 @@ def add(folder: Path, app: str, otree: str | None, yes: bool) -> None:
 @cli.command()
 @project_argument
 @otree_option
-@click.option("--live", is_flag=True, help="Also run a copy of the project and try its sockets.")
+@click.option("--live", is_flag=True, help="Also run a copy of the project and play it.")
 @click.option(
     "--environment",
     type=Folder,
@@ -173,10 +173,14 @@ def add(folder: Path, app: str, otree: str | None, yes: bool) -> None:
 def doctor(folder: Path, otree: str | None, live: bool, environment: Path | None) -> None:
     """Find faults in the real-time apps of your project.
 
-    PROJECT is the project folder (default: the current one).
+    PROJECT is the project folder (default: the current one), or the text of an error message in
+    quotation marks, to look up its cause.
     """
     from channelsmin.project.doctor import run_checks
 
+    if run_checks.is_message(str(folder)):
+        run_checks.explain(str(folder))
+        return
     if live:
         healthy = run_checks.run_live(folder, otree, environment)
     else:

@@ -8,6 +8,7 @@ from packaging.version import Version
 
 from channelsmin import console
 from channelsmin.errors import UserError
+from channelsmin.matrix import messages
 from channelsmin.project import detect_release, pick, roots
 from channelsmin.project.doctor import (
     app_checks,
@@ -113,6 +114,27 @@ def _checked(read: Examined, broken: list[Finding]) -> Iterator[Finding]:
             continue
         of_app = list(_of_app(app, read))
         yield from of_app
+
+
+def is_message(text: str) -> bool:
+    """Return whether an argument is the text of an error message rather than a folder."""
+    try:
+        is_there = Path(text).exists()
+    except (OSError, ValueError):  # too long for a path
+        return True
+    return not is_there and (" " in text.strip() or bool(messages.find(text)))
+
+
+def explain(text: str) -> None:
+    """Print the cause and the fix of an error message. Raises UserError if it is not known."""
+    found = messages.find(text)
+    if not found:
+        raise UserError(
+            "no folder of this name, and no known message contains these words: paste the line "
+            "with "
+            "the error itself, without its time and its place"
+        )
+    console.say("\n\n".join("\n".join(message.lines()) for message in found[:5]))
 
 
 def run(folder: Path, named: str | None) -> bool:

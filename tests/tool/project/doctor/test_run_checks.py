@@ -308,3 +308,13 @@ def test_it_ends_with_status_0_or_1_and_says_what_was_looked_at(
     assert why.startswith("    why: oTree 5 and 6 do not start without it")
     assert fix == "    fix: create it, with any file in it"
     assert "one finding." in ill.stdout
+
+
+def test_the_text_of_a_message_is_looked_up(tmp_path: Path) -> None:
+    known = run(tmp_path, "RuntimeWarning: coroutine 'x' was never awaited")
+    assert known.returncode == 0
+    assert "fix: write `await` before the call" in known.stdout
+    unknown = run(tmp_path, "it just does not work " * 20)
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "no known message contains these words" in unknown.stderr
+    assert unknown.stderr.count("\n") == 1
