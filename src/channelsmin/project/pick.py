@@ -277,7 +277,7 @@ def pick(folder: Path, named: str | None = None) -> Pick:
 
     Raises UserError if the release cannot be detected, does not exist, or is served by no variant.
     """
-    folder = roots.find(folder)
+    folder = roots.find(folder, is_certain=not named)
     said = detect_release.read(folder) if not named else _pythons_only(folder)
     found = None if named else detect_release.decide(said)
     release = found.release if found else _version(str(named))

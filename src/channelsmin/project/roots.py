@@ -17,11 +17,12 @@ MARKS = (b"SESSION_CONFIGS", b"SESSION_TYPES", b"augment_settings")
 """What tells the settings of an oTree project from those of another Django project."""
 
 
-def find(folder: Path) -> Path:
+def find(folder: Path, is_certain: bool = True) -> Path:
     """Return the project that a folder belongs to.
 
     The nearest folder above (or the folder itself) with settings.py; else the only one below; else
-    the folder itself. Raises UserError if it is not a folder, or if several projects are below.
+    the folder itself. Raises UserError if it is not a folder, or if several projects are below and
+    it has to be certain which one is meant.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder: pass the one that contains settings.py")
@@ -29,10 +30,10 @@ def find(folder: Path) -> Path:
     if found := next((one for one in above if (one / "settings.py").is_file()), None):
         return found
     below = projects_below(folder)
-    if len(below) > 1:
+    if len(below) > 1 and is_certain:
         names = ", ".join(str(one.relative_to(folder)) for one in below)
         raise UserError(f"{folder} contains several oTree projects: pass one of {names}")
-    return below[0] if below else folder
+    return below[0] if len(below) == 1 else folder
 
 
 def projects_below(folder: Path) -> list[Path]:

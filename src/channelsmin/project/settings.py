@@ -41,7 +41,11 @@ class SettingsFile:
 
     def plays(self, app: str) -> bool:
         """Return whether a session config has the app in its sequence."""
-        return any(app in strings_in(config["app_sequence"]) for config in self.configs)
+        return any(app in sequence for sequence in self._sequences)
+
+    @functools.cached_property
+    def _sequences(self) -> list[set[str]]:
+        return [strings_in(config["app_sequence"]) for config in self.configs]
 
     def may_play(self, app: str) -> bool:
         """Return whether a session config has the app in its sequence, or may have it."""

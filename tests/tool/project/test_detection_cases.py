@@ -337,6 +337,7 @@ def test_several_projects_below_are_listed(tmp_path: Path) -> None:
         project(tmp_path / name, LITE)
     with pytest.raises(UserError, match="several oTree projects: pass one of first, second"):
         pick.pick(tmp_path)
+    assert str(pick.pick(tmp_path, "2.3.7").release) == "2.3.7"
 
 
 @pytest.mark.parametrize("requirement", ["otree-core==1.1.2", "otree-core<1.4", "otree-core==0.4"])

@@ -105,40 +105,52 @@ class App:
                 found[line.targets[0].id] = text_of(line.value, found)
         return found
 
-    def nodes(self) -> Iterator[tuple[str, ast.AST]]:
-        """Yield every part of every module, with the module's name."""
-        for name, module in self.modules.items():
-            yield from ((name, node) for node in module.nodes)
+    @functools.cached_property
+    def _nodes(self) -> tuple[tuple[str, ast.AST], ...]:
+        return tuple((name, node) for name, module in self.modules.items() for node in module.nodes)
+
+    def nodes(self) -> tuple[tuple[str, ast.AST], ...]:
+        """Return every part of every module, with the module's name."""
+        return self._nodes
 
     def imports(self) -> Iterator[tuple[str, str, str]]:
         """Yield the imports from elsewhere: the module, the name ("" for all), the place."""
         for module, name, _, at in self.imported():
             yield module, name, at
 
-    def imported(self) -> Iterator[tuple[str, str, str, str]]:
-        """Yield the imports from elsewhere: module, name, importing module, place."""
+    @functools.cached_property
+    def _imported(self) -> tuple[tuple[str, str, str, str], ...]:
+        found: list[tuple[str, str, str, str]] = []
         for name, node in self.nodes():
-            at = self.modules[name].at(node)
             if isinstance(node, ast.Import):
-                yield from ((one.name, "", name, at) for one in node.names)
+                at = self.modules[name].at(node)
+                found += ((one.name, "", name, at) for one in node.names)
             elif isinstance(node, ast.ImportFrom) and not node.level:
-                yield from ((node.module or "", one.name, name, at) for one in node.names)
+                at = self.modules[name].at(node)
+                found += ((node.module or "", one.name, name, at) for one in node.names)
+        return tuple(found)
+
+    def imported(self) -> tuple[tuple[str, str, str, str], ...]:
+        """Return the imports from elsewhere: module, name, importing module, place."""
+        return self._imported
 
     def routings(self) -> Iterator[tuple[str, str]]:
         """Yield the lists of routes: the name of each, and its place."""
-        for name, node in self.nodes():
-            if name.rpartition(".")[2] == "routing":
-                targets = _targets(node)
-                yield from ((one, self.modules[name].at(node)) for one in targets & {*ROUTE_LISTS})
+        for name, module in self._routing_modules():
+            for node in module.nodes:
+                for one in _targets(node) & {*ROUTE_LISTS}:
+                    yield one, self.modules[name].at(node)
+
+    def _routing_modules(self) -> list[tuple[str, Module]]:
+        return [one for one in self.modules.items() if one[0].rpartition(".")[2] == "routing"]
 
     @functools.cached_property
     def _routes(self) -> tuple[Route, ...]:
         return tuple(
             _route(node, self.constants(name), self.modules[name].at(node))
-            for name, node in self.nodes()
-            if name.rpartition(".")[2] == "routing"
-            and isinstance(node, ast.Call)
-            and name_of(node.func) in ROUTE_CALLS
+            for name, module in self._routing_modules()
+            for node in module.nodes
+            if isinstance(node, ast.Call) and name_of(node.func) in ROUTE_CALLS
         )
 
     def routes(self) -> list[Route]:
