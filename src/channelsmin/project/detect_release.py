@@ -253,9 +253,9 @@ def _agreed(case: _Case, pins: Sequence[Source], rivals: Sequence[Source]) -> So
     traced = {source.pin for source in case.of(Weight.TRACE)} & {pin.pin for pin in ordered}
     if len(traced) == 1:
         return next(pin for pin in ordered if pin.pin in traced)
-    told = ", ".join(str(source) for source in case.said.sources if source in rivals)
+    stated = ", ".join(str(source) for source in case.said.sources if source in rivals)
     raise UserError(
-        f"these disagree on the release: {told}. Fix the wrong one, or pass --otree with the "
+        f"these disagree on the release: {stated}. Fix the wrong one, or pass --otree with the "
         "release that you use"
     )
 
@@ -323,11 +323,11 @@ def _by_ranges(case: _Case) -> Found | None:
     ranges = _ranges(case)
     if not ranges:
         return None
-    told = ", ".join(map(str, ranges))
+    stated = ", ".join(map(str, ranges))
     allowed = _allowed(ranges)
     if not allowed:
-        _raise_none_allowed(ranges, told)
-    return _choose(case, allowed, told, list(_notes(*ranges)))
+        _raise_none_allowed(ranges, stated)
+    return _choose(case, allowed, stated, list(_notes(*ranges)))
 
 
 def _allowed(ranges: Sequence[Source]) -> list[Version]:
@@ -344,7 +344,7 @@ def _allowed(ranges: Sequence[Source]) -> list[Version]:
     return [one for one in fitting if not one.is_prerelease] or fitting
 
 
-def _raise_none_allowed(ranges: Sequence[Source], told: str) -> None:
+def _raise_none_allowed(ranges: Sequence[Source], stated: str) -> None:
     first = releases.known()[0]
     upper = [
         Version(one.version)
@@ -354,9 +354,9 @@ def _raise_none_allowed(ranges: Sequence[Source], told: str) -> None:
     ]
     if any(bound <= Version(first.base_version) for bound in upper):
         raise UserError(
-            f"the project's oTree is older than any variant, which begin with {first}: {told}"
+            f"the project's oTree is older than any variant, which begin with {first}: {stated}"
         )
-    raise UserError(f"no known oTree release satisfies the project's requirements: {told}")
+    raise UserError(f"no known oTree release satisfies the project's requirements: {stated}")
 
 
 def _by_code(case: _Case) -> Found | None:
@@ -367,11 +367,11 @@ def _by_code(case: _Case) -> Found | None:
     known = list(releases.known())
     fitting = [one for one in known if all(_contains(source, one) for source in traced)]
     finals = [one for one in fitting if not one.is_prerelease]
-    told = str(case.evidence[0]) if case.evidence else str(traced[0])
-    return _choose(case, finals, f"no file names a release; {told}", [])
+    stated = str(case.evidence[0]) if case.evidence else str(traced[0])
+    return _choose(case, finals, f"no file names a release; {stated}", [])
 
 
-def _choose(case: _Case, allowed: list[Version], told: str, assumptions: list[str]) -> Found:
+def _choose(case: _Case, allowed: list[Version], stated: str, assumptions: list[str]) -> Found:
     """Return the newest of the allowed releases that suits the project's Python and its code."""
     pythons = _pythons(case.said.pythons)
     suited = [one for one in allowed if not pythons or _runs_on(one, pythons)]
@@ -414,7 +414,7 @@ def _choose(case: _Case, allowed: list[Version], told: str, assumptions: list[st
         )
     certainty = Certainty.LIKELY if len(after) == 1 and not only else Certainty.ASSUMED
     candidates = _ranked(release, left, suited, allowed)
-    return _found(case, release, False, certainty, told, assumptions, used, candidates)
+    return _found(case, release, False, certainty, stated, assumptions, used, candidates)
 
 
 def _runs_on(release: Version, pythons: Sequence[str]) -> bool:

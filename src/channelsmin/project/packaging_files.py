@@ -90,29 +90,41 @@ def _wanted(name: str, wanted: object, weight: Weight = Weight.DECLARED) -> Iter
         yield source
 
 
+def _table(table: object, *names: str) -> Mapping[str, Any]:
+    """Return the table of these names inside a table, an empty one if it is not a table."""
+    for name in names:
+        table = table.get(name) if isinstance(table, Mapping) else None
+    return table if isinstance(table, Mapping) else {}
+
+
+def _list(found: object) -> list[Any]:
+    """Return a list as it is, an empty one for anything else."""
+    return found if isinstance(found, list) else []
+
+
 def _pyproject(file: Path) -> Iterator[Statement]:
     table = _toml(file)
-    project, tool = table.get("project", {}), table.get("tool", {})
+    project, poetry = _table(table, "project"), _table(table, "tool", "poetry")
     lists = [
-        project.get("dependencies", ()),
-        *project.get("optional-dependencies", {}).values(),
-        *table.get("dependency-groups", {}).values(),
-        *tool.get("pdm", {}).get("dev-dependencies", {}).values(),
-        tool.get("uv", {}).get("dev-dependencies", ()),
+        project.get("dependencies"),
+        *_table(project, "optional-dependencies").values(),
+        *_table(table, "dependency-groups").values(),
+        *_table(table, "tool", "pdm", "dev-dependencies").values(),
+        _table(table, "tool", "uv").get("dev-dependencies"),
     ]
-    git = tool.get("uv", {}).get("sources", {})
-    for text in chain.from_iterable(lists):
+    git = _table(table, "tool", "uv", "sources")
+    for text in chain.from_iterable(map(_list, lists)):
         source = from_text("", text) if isinstance(text, str) else None
-        if source and "git" in git.get(source.requirement.name, {}):
+        if source and "git" in _table(git, source.requirement.name):
             yield from _wanted(source.requirement.name, git[source.requirement.name])
         elif source:
             yield source
-    poetry = tool.get("poetry", {})
-    groups = (group.get("dependencies", {}) for group in poetry.get("group", {}).values())
-    for entries in (poetry.get("dependencies", {}), poetry.get("dev-dependencies", {}), *groups):
+    groups = (_table(group, "dependencies") for group in _table(poetry, "group").values())
+    main = _table(poetry, "dependencies")
+    for entries in (main, _table(poetry, "dev-dependencies"), *groups):
         for name, wanted in entries.items():
             yield from _wanted(name, wanted)
-    for wanted in (project.get("requires-python"), poetry.get("dependencies", {}).get("python")):
+    for wanted in (project.get("requires-python"), main.get("python")):
         if isinstance(wanted, str) and (hint := python_from("", _as_range(wanted))):
             yield hint
 
@@ -123,7 +135,9 @@ def _as_range(text: str) -> str:
 
 def _lock(file: Path) -> Iterator[Statement]:
     table = _toml(file)
-    for package in (*table.get("package", ()), *table.get("packages", ())):
+    for package in (*_list(table.get("package")), *_list(table.get("packages"))):
+        if not isinstance(package, Mapping):
+            continue
         version = package.get("version")
         text = f"{package.get('name')}=={version}" if version else str(package.get("name"))
         if source := from_text("", text, weight=Weight.LOCKED):
@@ -133,9 +147,9 @@ def _lock(file: Path) -> Iterator[Statement]:
 def _pipfile(file: Path) -> Iterator[Statement]:
     table = _toml(file)
     for section in ("packages", "dev-packages"):
-        for name, wanted in table.get(section, {}).items():
+        for name, wanted in _table(table, section).items():
             yield from _wanted(name, wanted)
-    requires = table.get("requires", {})
+    requires = _table(table, "requires")
     for key in ("python_version", "python_full_version"):
         if hint := python_from("", str(requires.get(key, ""))):
             yield hint
@@ -147,7 +161,7 @@ def _pipfile_lock(file: Path) -> Iterator[Statement]:
         table = json.loads(text_of(file))
     except ValueError as error:
         raise _unreadable(file, error) from error
-    for name, entry in {**table.get("develop", {}), **table.get("default", {})}.items():
+    for name, entry in {**_table(table, "develop"), **_table(table, "default")}.items():
         yield from _wanted(name, entry, Weight.LOCKED)
 
 

@@ -302,7 +302,7 @@ def _pythons_only(folder: Path) -> Read:
 def _check_known(release: Version, found: Found | None) -> None:
     first, last = releases.known()[0], releases.known()[-1]
     if release < first:
-        told = f" ({found.reason})" if found else ""
-        raise TooOld(f"oTree {release} is older than any variant, which begin with {first}{told}")
+        stated = f" ({found.reason})" if found else ""
+        raise TooOld(f"oTree {release} is older than any variant, which begin with {first}{stated}")
     if release <= last:
         releases.find(str(release))

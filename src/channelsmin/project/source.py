@@ -138,8 +138,11 @@ def from_text(
     Raises UserError if it is about oTree and cannot be read.
     """
     text = text.strip()
-    if source := _from_url(place, text, line, weight):
-        return source
+    try:
+        if source := _from_url(place, text, line, weight):
+            return source
+    except ValueError:  # not a URL that can be split
+        return None
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:

@@ -28,7 +28,7 @@ from websockets.typing import Origin
 
 from channelsmin import console
 from channelsmin.errors import UserError
-from channelsmin.project import environments
+from channelsmin.project import environments, requirements
 from channelsmin.project.add import OTREE_SOCKETS
 from channelsmin.project.doctor import play, template_source
 from channelsmin.project.doctor.app_source import UNKNOWN, App, text_of
@@ -207,7 +207,7 @@ def _copy(read: Examined, apps: list[App], copy: Path) -> None:
     if not read.settings.is_false("DEBUG"):
         left_out.append("_static_root")
     version = read.folder / VERSION_FILE
-    if not version.is_file() or version.read_text().strip() != str(read.release):
+    if not version.is_file() or requirements.text_of(version).strip() != str(read.release):
         left_out.append("__temp_*")
     shutil.copytree(read.folder, copy, ignore=shutil.ignore_patterns(*left_out))
     with (copy / "settings.py").open("a", encoding="utf-8") as settings:

@@ -17,6 +17,7 @@ from channelsmin.project import pick, traces
 from channelsmin.project.doctor import app_checks
 from channelsmin.project.doctor.context import CHANNELS_1, CHANNELS_2, LIVE_PAGES, Examined
 from channelsmin.project.doctor.finding import Finding
+from channelsmin.project.requirements import text_of
 from channelsmin.project.settings import OTREE_ROUTING, routing_imports
 from channelsmin.project.source import NAMES
 from channelsmin.project.traces import MIGRATIONS
@@ -352,7 +353,7 @@ def _leftovers(examined: Examined) -> Iterator[Finding]:
     """Find files of another oTree that make this one stop."""
     old = examined.folder / MIGRATIONS
     made_by = old / "otree-version.txt"
-    version = made_by.read_text(encoding="utf-8").strip() if made_by.is_file() else ""
+    version = text_of(made_by).strip() if made_by.is_file() else ""
     both = f"delete db.sqlite3 and {MIGRATIONS}; first save the data that you need"
     if old.is_dir() and examined.release.major == 5:
         yield Finding(

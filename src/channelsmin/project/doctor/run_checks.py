@@ -76,15 +76,15 @@ def examine(folder: Path, named: str | None = None) -> Report:
     try:
         picked = pick.pick(folder, named)
     except TooOld as problem:
-        told = () if named else detect_release.sources(folder)
-        if not told:
+        stated = () if named else detect_release.sources(folder)
+        if not stated:
             raise
-        return Report(None, (), (_no_release(told, str(problem), too_old=True),))
+        return Report(None, (), (_no_release(stated, str(problem), too_old=True),))
     except UserError as problem:
-        told = () if named else detect_release.sources(folder)
-        if not told:
+        stated = () if named else detect_release.sources(folder)
+        if not stated:
             raise
-        return Report(None, (), (_no_release(told, str(problem)),))
+        return Report(None, (), (_no_release(stated, str(problem)),))
     apps, broken = app_source.read(folder)
     settings = app_source.parse(folder, Path("settings.py"))
     if isinstance(settings, Finding):
@@ -162,8 +162,8 @@ def run_live(folder: Path, named: str | None, environment: Path | None) -> bool:
     return not report.findings and not stopped
 
 
-def _no_release(told: tuple[Source, ...], why: str, too_old: bool = False) -> Finding:
-    first = next((source for source in told if source.line), told[0])
+def _no_release(stated: tuple[Source, ...], why: str, too_old: bool = False) -> Finding:
+    first = next((source for source in stated if source.line), stated[0])
     if too_old:
         return Finding(
             why.partition(",")[0],
