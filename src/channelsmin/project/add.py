@@ -136,13 +136,16 @@ def run(folder: Path, app: str, wanted: str | None, sure: bool) -> None:
     `wanted` is the project's release, or None to detect it. If `sure`, it does not ask.
     """
     folder = roots.find(folder)
-    release = releases.find(wanted) if wanted else detect_release.release_of(folder)
+    found = None if wanted else detect_release.find(folder)
+    release = found.release if found else releases.find(str(wanted))
     addition = plan(folder, app, release)
     lines = addition.lines()
     if not lines:
         console.say(f"nothing to do: {folder} has the app {app} already")
         return
-    console.say("\n".join([f"for oTree {release}, in {folder}:", "", *lines, ""]))
+    assumed = found.assumptions if found and not found.pinned else ()
+    notes = [f"assumed: {assumption}" for assumption in assumed]
+    console.say("\n".join([f"for oTree {release}, in {folder}:", *notes, "", *lines, ""]))
     if not sure and not sys.stdin.isatty():
         raise UserError("nothing written: no terminal to ask on; pass --yes")
     if not sure and not _agreed():

@@ -547,3 +547,15 @@ def test_a_variant_says_of_itself_what_its_own_settings_do(variant: variants.Var
         "    CHANNEL_LAYERS = {'default': {'BACKEND': 'channels.layers.InMemoryChannelLayer'}}\n"
     )
     assert ("layer_in_memory" in variant.facts) == (layer in settings)
+
+
+def test_an_assumed_release_is_said_before_anything_is_written(
+    tmp_path: Path, said: list[str]
+) -> None:
+    (tmp_path / "settings.py").write_text("SESSION_CONFIGS = []\n")
+    (tmp_path / "requirements.txt").write_text("otree>=2.3\n")
+    (tmp_path / "routing.py").write_text("websocket_routes = []\n")
+    add.run(tmp_path, "lobby", None, sure=True)
+    assert said[0].startswith(
+        f"for oTree 3.4.0, in {tmp_path}:\nassumed: the code tells the release"
+    )
