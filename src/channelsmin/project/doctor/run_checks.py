@@ -1,6 +1,8 @@
 """Check a project from its files: nothing of it is run or imported."""
 
+import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +72,26 @@ def examine(folder: Path, named: str | None = None) -> Report:
     `named` is its release, or None to detect it. Raises UserError if this is not a project, if no
     release can be detected, or if the one that is named does not exist.
     """
-    folder = roots.find(folder)
+    with _collector_paused():
+        return _examine(roots.find(folder), named)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Pause the garbage collector: syntax trees are many objects without cycles.
+
+    On 300 files it would take two fifths of the time.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _examine(folder: Path, named: str | None) -> Report:
     if not (folder / "settings.py").is_file():
         raise UserError(f"{folder} is not an oTree project: it has no settings.py")
     try:
