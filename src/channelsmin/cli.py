@@ -190,13 +190,19 @@ class _Pick(click.Command):
     help="The project folder.  [default: the current one]",
 )
 @otree_option
+@click.option("--explain", is_flag=True, help="Also list every statement that was read.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
-def pick(project: Path, otree: str | None, as_json: bool) -> None:
+def pick(project: Path, otree: str | None, explain: bool, as_json: bool) -> None:
     """Tell which variant your project needs, from its files and its environment."""
     from channelsmin.project import pick
 
     picked = pick.pick(project, otree)
-    console.say(json.dumps(picked.as_json(), indent=1) if as_json else "\n".join(picked.lines()))
+    if as_json:
+        console.say(json.dumps(picked.as_json(), indent=1))
+        return
+    console.say("\n".join(picked.lines()))
+    if explain:
+        console.say("\n".join(("", *picked.explanation())))
 
 
 @cli.command()
@@ -233,7 +239,7 @@ def add(folder: Path, app: str, otree: str | None, yes: bool) -> None:
 @cli.command()
 @project_argument
 @otree_option
-@click.option("--live", is_flag=True, help="Also run a copy of the project and try its sockets.")
+@click.option("--live", is_flag=True, help="Also run a copy of the project and play it.")
 @click.option(
     "--environment",
     type=Folder,
@@ -244,10 +250,14 @@ def add(folder: Path, app: str, otree: str | None, yes: bool) -> None:
 def doctor(folder: Path, otree: str | None, live: bool, environment: Path | None) -> None:
     """Find faults in the real-time apps of your project.
 
-    PROJECT is the project folder (default: the current one).
+    PROJECT is the project folder (default: the current one), or the text of an error message in
+    quotation marks, to look up its cause.
     """
     from channelsmin.project.doctor import run_checks
 
+    if run_checks.is_message(str(folder)):
+        run_checks.explain(str(folder))
+        return
     if live:
         healthy = run_checks.run_live(folder, otree, environment)
     else:

@@ -1,4 +1,4 @@
-"""Put the app into a project of somebody's own: a folder, and what settings.py needs for it."""
+"""Add the app to an existing project: its folder, and the lines of settings.py that it needs."""
 
 import difflib
 import hashlib
@@ -13,36 +13,38 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import libcst as cst
-from libcst import matchers as m
 from packaging.version import Version
 
 from channelsmin import console
 from channelsmin.errors import UserError
 from channelsmin.matrix import locks, releases, variants
 from channelsmin.matrix.variants import Variant
-from channelsmin.project import detect_release
-from channelsmin.project.settings import SettingsFile
+from channelsmin.project import detect_release, roots
+from channelsmin.project.settings import OTREE_ROUTING, SettingsFile, routing_imports
+from channelsmin.project.settings_edit import SettingsEditor
 from channelsmin.runtime import export, locking, signals
 from channelsmin.runtime.export import Export
 
 APP = "channelsmin"
-"""What the app is called in the variants, and in a project unless it is named otherwise."""
+"""The app's name in the variants, and in a project unless --app names another one."""
 
-OTREE_ROUTING = "otree.channels.routing"
-"""Where oTree 1.4 to 2.2 has its own list of routes."""
+DJANGO_APPS = frozenset(
+    {
+        *("admin", "auth", "channels", "contenttypes", "djhuey", "forms", "idmap", "messages"),
+        *("otree", "otreechat", "sessions", "staticfiles", "timeout"),
+    }
+)
+"""The names of Django's apps and of those that oTree brings along: no other app can have them."""
 
-TAKEN = {
-    # Django's apps, and those that oTree brings along.
-    *("admin", "auth", "channels", "contenttypes", "djhuey", "forms", "idmap", "messages"),
-    *("otree", "otreechat", "sessions", "staticfiles", "timeout"),
-    # Where oTree's own sockets are.
-    *("auto_advance", "browser_bot_wait", "browser_bots_client", "create_demo_session"),
-    *("create_session", "delete_sessions", "export", "group_by_arrival_time", "live", "no_op"),
-    *("otreechat_core", "room_without_session", "wait_for_session", "wait_for_session_in_room"),
-    "wait_page",
-}
-"""The names that an app can't have beside oTree."""
+OTREE_SOCKETS = frozenset(
+    {
+        *("auto_advance", "browser_bot_wait", "browser_bots_client", "create_demo_session"),
+        *("create_session", "delete_sessions", "export", "group_by_arrival_time", "live", "no_op"),
+        *("otreechat_core", "room_without_session", "wait_for_session", "wait_for_session_in_room"),
+        "wait_page",
+    }
+)
+"""How the addresses of oTree's own sockets begin: the app's socket cannot be there."""
 
 RESERVED = re.compile(r"aux|con|nul|prn|(com|lpt)\d", re.IGNORECASE)
 """The names that no file can have on Windows."""
@@ -54,9 +56,9 @@ file's name 255."""
 
 @dataclass(frozen=True)
 class Addition:
-    """What is to be written into a project; nothing is yet.
+    """The changes to a project; nothing is written yet.
 
-    `files` are the app's, by their path in the project, or none if they are there already.
+    `files` are the app's files by their path in the project, empty if they exist already.
     """
 
     project: Path
@@ -67,12 +69,12 @@ class Addition:
 
     @property
     def settings(self) -> Path:
-        """The file of settings; where it is a link, what it leads to."""
+        """The settings file; if it is a link, its target."""
         return (self.project / "settings.py").resolve()
 
     @property
     def backup(self) -> Path:
-        """Where the settings are kept as they were: never in place of an older backup."""
+        """The copy of the old settings; it never replaces an older backup."""
         names = (f"settings.py.before-{self.app}{end}" for end in _endings())
         return next(self.project / name for name in names if not _exists(self.project / name))
 
@@ -84,9 +86,9 @@ class Addition:
         return [*diff, *(f"new: {name}" for name in made)]
 
     def write(self) -> None:
-        """Write it all, or nothing.
+        """Write everything or nothing.
 
-        Raises UserError where it can't be written, and where settings.py is no longer as it was.
+        Raises UserError if the folder cannot be written to, and if settings.py has changed since.
         """
         digest = hashlib.sha256(str(self.settings).encode()).hexdigest()[:16]
         lock = Path(tempfile.gettempdir(), f"channelsmin-{digest}.lock")
@@ -164,39 +166,44 @@ def _lines(text: bytes) -> list[str]:
 def plan(folder: Path, app: str, release: Version) -> Addition:
     """Return what would be written into the project in `folder` for this release.
 
-    Raises UserError for a name that the app can't have, and where it is not certain what to write.
+    Raises UserError if the app cannot have this name, or if it is not certain what to write.
     """
-    if not (folder / "settings.py").is_file():  # a pipe of this name would never end
-        raise UserError(f"{folder} is no oTree project: it has no settings.py")
+    if not (folder / "settings.py").is_file():  # reading a pipe of this name would never end
+        raise UserError(f"{folder} is not an oTree project: it has no settings.py")
     before = (folder / "settings.py").read_bytes()
     variant = variants.serving(release)
     _check_name(app, release)
     files = _missing(folder, app, _files(variant, release, app))
     settings = SettingsFile(before)
-    settings.add_config(app)
+    editor = SettingsEditor(settings)
+    editor.add_config(app)
     if variant.needs_extension_apps(release):
-        settings.add_extension(app)
+        editor.add_extension(app)
     if variant.layer_in_memory(release):
-        settings.add_layer()
+        editor.add_layer()
     if variant.reads_channel_routing(release) and settings.binds("CHANNEL_ROUTING"):
         _check_routing(folder, settings.string("CHANNEL_ROUTING"), app)
-    return Addition(folder, app, files, before, settings.changed())
+    return Addition(folder, app, files, before, editor.changed())
 
 
 def run(folder: Path, app: str, wanted: str | None, sure: bool) -> None:
     """Show what would be written, ask, and write it.
 
-    `wanted` is the project's release, or None to find it out. If `sure`, nobody is asked.
+    `wanted` is the project's release, or None to detect it. If `sure`, it does not ask.
     """
-    release = releases.find(wanted) if wanted else detect_release.release_of(folder)
+    folder = roots.find(folder)
+    found = None if wanted else detect_release.find(folder)
+    release = found.release if found else releases.find(str(wanted))
     addition = plan(folder, app, release)
     lines = addition.lines()
     if not lines:
         console.say(f"nothing to do: {folder} has the app {app} already")
         return
-    console.say("\n".join([f"for oTree {release}, in {folder}:", "", *lines, ""]))
+    assumed = found.assumptions if found and not found.pinned else ()
+    notes = [f"assumed: {assumption}" for assumption in assumed]
+    console.say("\n".join([f"for oTree {release}, in {folder}:", *notes, "", *lines, ""]))
     if not sure and not _agreed():
-        raise UserError("nothing was written")
+        raise UserError("nothing written")
     addition.write()
     console.say(f"written. Delete db.sqlite3, start the server, and open /demo/{app}/")
 
@@ -208,22 +215,20 @@ def _agreed() -> bool:
             return input("Write this? [y/N] ").strip().lower() in {"y", "yes"}
     except EOFError:
         pass
-    raise UserError("nothing was written, as nobody can be asked here: say --yes")
+    raise UserError("nothing written: no terminal to ask on; pass --yes")
 
 
 def _check_name(app: str, release: Version) -> None:
     if not (app.isascii() and app.isidentifier()) or keyword.iskeyword(app):
         shown = app if len(app) <= LONGEST_NAME else f"{app[:LONGEST_NAME]}..."
-        raise UserError(f"{shown!r} can't be an app's name: take letters, digits and _")
+        raise UserError(f"{shown!r} cannot be an app's name: use letters, digits and _")
     if len(app) > LONGEST_NAME:
-        raise UserError(f"{app[:LONGEST_NAME]}... is too long: take up to {LONGEST_NAME} letters")
+        raise UserError(f"{app[:LONGEST_NAME]}... is too long: use up to {LONGEST_NAME} letters")
     if RESERVED.fullmatch(app):
-        raise UserError(f"{app!r} can't be an app's name: Windows has no files of that name")
-    is_special = app.startswith("__")
-    if is_special or app in TAKEN | sys.stdlib_module_names or app.lower() in _packages(release):
-        raise UserError(
-            f"{app!r} can't be an app's name: Python or oTree has something of that name"
-        )
+        raise UserError(f"{app!r} cannot be an app's name: Windows has no files of that name")
+    taken = DJANGO_APPS | OTREE_SOCKETS | sys.stdlib_module_names
+    if app.startswith("__") or app in taken or app.lower() in _packages(release):
+        raise UserError(f"{app!r} cannot be an app's name: Python or oTree uses it already")
 
 
 def _packages(release: Version) -> set[str]:
@@ -235,7 +240,7 @@ def _packages(release: Version) -> set[str]:
 
 
 def _files(variant: Variant, release: Version, app: str) -> dict[Path, bytes]:
-    """Return the app's files, by their path in the project, under the name that it is to have."""
+    """Return the app's files by their path in the project, under its new name."""
     with tempfile.TemporaryDirectory() as name:
         exported = Path(name, "project")
         export.write(Export(variant, release), exported)
@@ -249,13 +254,13 @@ def _files(variant: Variant, release: Version, app: str) -> dict[Path, bytes]:
 
 
 def _missing(folder: Path, app: str, files: dict[Path, bytes]) -> dict[Path, bytes]:
-    """Return the files that are to be written: all, or none if they are there as they should be.
+    """Return the files to write: all of them, or none if the same files exist already.
 
-    Raises UserError if something else of that name is in the project.
+    Raises UserError if the project contains something else of that name.
     """
     for name in (f"{app}.py", f"_templates/{app}"):
         if (folder / name).exists():
-            raise UserError(f"{folder / name} is in the way: take another name, with --app")
+            raise UserError(f"{folder / name} is in the way: choose another name with --app")
     if not (folder / app).exists():
         return files
     found = {
@@ -266,8 +271,8 @@ def _missing(folder: Path, app: str, files: dict[Path, bytes]) -> dict[Path, byt
     if found == files:
         return {}
     raise UserError(
-        f"{folder / app} is in the way, as it is not what would be written: "
-        "take another name, with --app, or move it away"
+        f"{folder / app} is in the way, and differs from what would be written: "
+        "choose another name with --app, or move it away"
     )
 
 
@@ -279,21 +284,3 @@ def _check_routing(folder: Path, own: str, app: str) -> None:
             "settings.py has a CHANNEL_ROUTING, which oTree uses instead of its own: remove it, "
             f"or build that list on oTree's, or add to it the channel_routing of {routes}"
         )
-
-
-def routing_imports(folder: Path, own: str) -> set[str]:
-    """Return the modules that a project's own CHANNEL_ROUTING takes something from.
-
-    With oTree's own list, `OTREE_ROUTING`, come the routes of all EXTENSION_APPS.
-    """
-    *modules, _ = own.split(".")
-    file = folder.joinpath(*modules).with_suffix(".py") if modules else folder
-    try:
-        module = cst.parse_module(file.read_bytes())
-    except (OSError, cst.ParserSyntaxError, SyntaxError, UnicodeError):
-        module = cst.Module([])
-    return {
-        cst.helpers.get_full_name_for_node(line.module) or ""
-        for line in m.findall(module, m.ImportFrom())
-        if isinstance(line, cst.ImportFrom) and line.module
-    }

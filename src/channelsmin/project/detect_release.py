@@ -1,310 +1,482 @@
-"""What a project says of the oTree that it is for, and of its Python.
+"""Decide which oTree a project is for, from everything that its files and environments say.
 
-Its files are read, and the metadata of what is installed in its environment. Nothing of it is
-imported; of an environment, the interpreter is asked where it would look for packages.
+Its files are read, and the metadata of what is installed in its environments. Nothing of it is
+imported. docs/detection.md lists the sources in their order, with the reasons.
 """
 
-import codecs
-import functools
-import json
-import operator
-import os
-import re
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import distributions
-from itertools import chain
+from enum import Enum
 from pathlib import Path
-from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from channelsmin.errors import UserError
 from channelsmin.matrix import notes, releases, variants
-from channelsmin.paths import read_toml
-from channelsmin.runtime import interpreters
+from channelsmin.matrix.variants import Variant
+from channelsmin.project import (
+    code_evidence,
+    environments,
+    packaging_files,
+    requirements,
+    roots,
+    traces,
+)
+from channelsmin.project.code_evidence import Evidence
+from channelsmin.project.source import PythonHint, Source, Weight
 
-NAMES = ("otree", "otree-core")
-"""What oTree may be called, the name that decides first: 2.x brings an empty `otree-core`."""
-
-INCLUDES = re.compile(r"(?:-r|--requirement|-c|--constraint)[\s=]*(\S.*)")
-"""The lines of a requirements file that name another one. A constraint tells the release too."""
-
-PYTHON = re.compile(r"\s*(?:c?python-)?(\d+\.\d+)")
-"""How runtime.txt and .python-version begin, where they name a version."""
-
-ASK_PYTHON = "import sys; print('%d.%d' % sys.version_info[:2], *sys.path, sep='\\n')"
+MAIN = ("requirements.txt", "Pipfile.lock", "poetry.lock", "uv.lock")
+"""The files that a server installs from: of two pins of one variant, theirs counts."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """A place that says which oTree the project is for: a file, or an environment.
+class Certainty(Enum):
+    """How sure the answer is."""
 
-    What is installed in an environment is told as a pin. `python` is the environment's Python,
-    None for a file. `line` is the line of a requirements file, None elsewhere.
-    """
-
-    place: str
-    requirement: Requirement
-    python: str | None = None
-    line: int | None = None
-
-    def __str__(self) -> str:
-        """What it says, in words."""
-        return f"{self.place} {'has' if self.python else 'says'} {self.requirement}"
-
-    @property
-    def pin(self) -> Version | None:
-        """The only release that it allows, or None where it allows several."""
-        pins = [its for its in self.requirement.specifier if its.operator == "=="]
-        return next((Version(its.version) for its in pins if "*" not in its.version), None)
+    CERTAIN = "certain"
+    LIKELY = "likely"
+    ASSUMED = "assumed"
 
 
 @dataclass(frozen=True)
-class Line:
-    """A line of a requirements file that names a package, without its comment and its hashes."""
+class Candidate:
+    """A variant that the project may need, with the release to take of its range."""
 
-    place: str
-    number: int
-    text: str
+    variant: Variant
+    release: Version
 
 
 @dataclass(frozen=True)
 class Found:
-    """The release that a project is for, and who says so.
+    """The release that a project is for, and why.
 
-    `pinned` tells whether a file says so. Where no source names one release, but all that they
-    allow have the same variant, it is the newest that they allow.
+    `pinned` tells whether a file names just this release. `reason` is one sentence, `assumptions`
+    are what to mind. `sources` are the statements about oTree that were followed, `unused` those
+    that were read and not followed, each with the reason. `evidence` is what the code says, where
+    it was needed. `candidates` are the variants that the project may need, the chosen one first.
     """
 
     release: Version
     pinned: bool
+    certainty: Certainty
+    reason: str
+    assumptions: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
+    unused: tuple[tuple[Source, str], ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+
+
+@dataclass(frozen=True)
+class Read:
+    """Everything that a project says: about oTree, and about its Python."""
+
+    folder: Path
     sources: tuple[Source, ...]
+    pythons: tuple[PythonHint, ...]
 
 
-def root(folder: Path) -> Path:
-    """Return the project that a folder belongs to: the nearest folder above with settings.py.
+def read(folder: Path) -> Read:
+    """Return what a project's files and environments say.
 
-    It is the folder itself if there is none. Raises UserError if it is no folder.
+    The files around the project count if its own say nothing about oTree. Raises UserError if a
+    file cannot be read.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder} is no folder: name the one with your project's settings.py")
-    above = (folder, *folder.resolve().parents)
-    return next((its for its in above if (its / "settings.py").is_file()), folder)
+    said: list[Source | PythonHint] = []
+    for number, place in enumerate(roots.around(folder)):
+        if number and any(isinstance(one, Source) for one in said):
+            break
+        said += requirements.sources(place)
+        said += packaging_files.statements(place)
+    found = [one for one in said if isinstance(one, Source)]
+    found += environments.sources(folder)
+    found += traces.sources(folder)
+    pythons = [one for one in said if isinstance(one, PythonHint)]
+    return Read(folder, tuple(dict.fromkeys(found)), tuple(dict.fromkeys(pythons)))
+
+
+def sources(folder: Path) -> tuple[Source, ...]:
+    """Return everything that says which oTree a project is for. Raises UserError like `read`."""
+    return read(folder).sources
 
 
 def release_of(folder: Path) -> Version:
-    """Return the release that a project is for; see `find`."""
+    """Return the release that a project is for; see `decide`."""
     return find(folder).release
 
 
 def find(folder: Path) -> Found:
-    """Return the release that the project in a folder is for.
+    """Return the release that the project in a folder is for; see `decide`."""
+    return decide(read(folder))
 
-    Raises UserError where nothing tells it, where the sources disagree, and where they allow
-    releases that no one variant serves.
+
+def decide(said: Read) -> Found:
+    """Return the release that a project is for, by what its files and environments say.
+
+    Raises UserError if nothing in the project tells it, if statements of equal weight name releases
+    of different variants and nothing else decides, or if no known release is allowed.
     """
-    found = tuple(sources(folder))
-    told = ", ".join(map(str, found))
-    if not found:
-        raise UserError(
-            f"nothing in {folder.resolve()} says which oTree it is for, nor is there an "
-            "environment with oTree: name your release with --otree, such as --otree 2.3.7"
+    followed, unused = _without_empty_packages(said)
+    followed, unselected = _for_python(followed, said.pythons)
+    case = _Case(said, followed, [*unused, *unselected])
+    for follow in (_by_pins, _by_traces, _by_ranges, _by_code):
+        if found := follow(case):
+            return found
+    raise UserError(
+        f"nothing in {said.folder.resolve()} says which oTree it is for, and no environment "
+        "contains oTree: name your release with --otree, such as --otree 2.3.7"
+    )
+
+
+@dataclass
+class _Case:
+    """What is to be decided on; the evidence of the code is read when it is first needed."""
+
+    said: Read
+    sources: list[Source]
+    unused: list[tuple[Source, str]]
+    _evidence: list[Evidence] | None = None
+
+    @property
+    def evidence(self) -> list[Evidence]:
+        if self._evidence is None:
+            self._evidence = code_evidence.find(self.said.folder)
+        return self._evidence
+
+    def of(self, *weights: Weight) -> list[Source]:
+        return [source for source in self.sources if source.weight in weights]
+
+    def drop(self, source: Source, why: str) -> None:
+        self.unused.append((source, why))
+
+
+def _without_empty_packages(said: Read) -> tuple[list[Source], list[tuple[Source, str]]]:
+    """Leave out the empty packages called otree-core, and a range of it next to a real oTree."""
+    has_otree = any(source.requirement.name == "otree" for source in said.sources)
+    kept, unused = [], []
+    for source in said.sources:
+        of_old_name = source.requirement.name == "otree-core"
+        if source.is_empty_package:
+            unused.append((source, "this package is empty"))
+        elif of_old_name and has_otree and not source.pin:
+            unused.append((source, "pip takes an empty package for it today"))
+        else:
+            kept.append(source)
+    return kept, unused
+
+
+def _for_python(
+    found: Iterable[Source], hints: Sequence[PythonHint]
+) -> tuple[list[Source], list[tuple[Source, str]]]:
+    """Leave out requirements whose marker excludes the project's Python."""
+    pythons = _pythons(hints)
+    kept, unused = [], []
+    for source in found:
+        marker = source.requirement.marker
+        fits = marker is None or any(
+            marker.evaluate({"python_version": python, "python_full_version": f"{python}.0"})
+            for python in pythons or ["3.7", "3.12"]
         )
-    names = {its.requirement.name for its in found}
-    pins = sorted({its.pin for its in found if its.pin})
-    allowed = [its.requirement.specifier for its in found]
-    if len(names) > 1 or not all(
-        its.contains(p, prereleases=True) for its in allowed for p in pins
-    ):
-        raise UserError(
-            f"these disagree on the release: {told}. Mend the one that is wrong, or say with "
-            "--otree X which one you use"
-        )
-    pinned = any(its.pin and its.python is None for its in found)
-    return Found(pins[0] if pins else _newest(names, allowed, told), pinned, found)
+        if fits:
+            kept.append(source)
+        else:
+            unused.append((source, "its marker excludes the project's Python"))
+    return kept, unused
 
 
-def _newest(names: set[str], allowed: Iterable[SpecifierSet], told: str) -> Version:
-    """Return the newest release that all allow, if one variant serves all of these."""
-    rows = (row for row in releases.rows().values() if {row.package} == names and not row.yanked)
-    offered = (row.release for row in rows if not notes.not_installable(row.release))
-    fitting = list(functools.reduce(operator.and_, allowed).filter(offered))
-    if not fitting:
-        raise UserError(f"no oTree that is known here is what the project asks for: {told}")
-    if not any(all(map(era.serves, fitting)) for era in variants.load_all()):
-        raise UserError(
-            f"the project leaves its oTree open: {told}. That is {fitting[0]} to {fitting[-1]}, "
-            "and no one variant serves them all: say with --otree X which one you use"
-        )
-    return fitting[-1]
+def _pythons(hints: Sequence[PythonHint]) -> list[str]:
+    """Return the Pythons that all hints allow, or else the first of them alone; [] if none."""
+    if not hints:
+        return []
+    allowed = set(hints[0].pythons())
+    for hint in hints[1:]:
+        allowed = allowed & set(hint.pythons()) or allowed
+    return sorted(allowed, key=Version)
 
 
-def sources(folder: Path) -> Iterator[Source]:
-    """Yield whatever says which oTree the project in a folder is for.
-
-    Raises UserError where a file can't be read.
-    """
-    yield from _from_requirements(folder)
-    for name, tell in FILES.items():
-        if (folder / name).is_file():
-            try:
-                yield from tell(folder / name)
-            except (AttributeError, KeyError, TypeError) as error:
-                raise UserError(
-                    f"{name} is not laid out as its format wants it: mend it, or name the release "
-                    "with --otree"
-                ) from error
-    yield from _from_environments(folder)
-
-
-def pythons(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield what the project's files say of its Python: the file, and a version such as 3.7."""
-    for name in ("runtime.txt", ".python-version"):
-        if (folder / name).is_file() and (match := PYTHON.match(_text(folder / name))):
-            yield name, match[1]
-
-
-def _source(place: str, text: str, line: int | None = None) -> Source | None:
-    """Return what a requirement says of oTree, None if it is another package's.
-
-    Raises UserError where it is meant for oTree and can't be read.
-    """
-    try:
-        requirement = Requirement(text)
-    except InvalidRequirement as error:
-        if re.match(rf"({'|'.join(NAMES)})\b(?!-)", text, re.IGNORECASE):
-            raise UserError(
-                f"{place} says {text!r}, which is no requirement: mend it, or name the release "
-                "with --otree"
-            ) from error
+def _by_pins(case: _Case) -> Found | None:
+    """Follow the files that name one release; what is installed counts next."""
+    declared = _pinned(case.of(Weight.DECLARED, Weight.LOCKED))
+    built, installed = _pinned(case.of(Weight.BUILD)), _pinned(case.of(Weight.INSTALLED))
+    ranges = [
+        source for source in case.of(Weight.DECLARED, Weight.LOCKED, Weight.BUILD) if not source.pin
+    ]
+    files = declared or ([] if ranges else built)
+    if not files and not installed:
         return None
-    requirement.name = canonicalize_name(requirement.name)
-    return Source(place, requirement, line=line) if requirement.name in NAMES else None
+    rivals = [*files, *installed, *(source for source in ranges if source.requirement.specifier)]
+    chosen = _agreed(case, [source for source in rivals if source.pin], rivals)
+    if chosen is None:
+        return None
+    release = _pin_of(chosen)
+    assumptions = [*_differences(case, release), *_notes(chosen)]
+    pinned = chosen.weight is not Weight.INSTALLED
+    certain = not assumptions and pinned
+    return _found(
+        case,
+        release,
+        pinned,
+        Certainty.CERTAIN if certain else Certainty.LIKELY,
+        str(chosen),
+        assumptions,
+    )
 
 
-def _from_requirements(folder: Path) -> Iterator[Source]:
-    told = (_source(line.place, line.text, line.number) for line in requirement_lines(folder))
-    yield from filter(None, told)
+def _pinned(found: Iterable[Source]) -> list[Source]:
+    return [source for source in found if source.pin]
 
 
-def requirement_lines(folder: Path) -> Iterator[Line]:
-    """Yield the lines of a project's requirements files, and of those that they include."""
-    files, seen = sorted(folder.glob("requirements*.txt")), set[Path]()
-    while files:
-        file = files.pop(0)
-        if file.resolve() in seen or not file.is_file():
-            continue
-        seen.add(file.resolve())
-        for number, line in _lines(file):
-            if included := INCLUDES.fullmatch(line):
-                files.append(file.parent / included[1])
-            elif line:
-                yield Line(os.path.relpath(file, folder), number, line)
+def _pin_of(source: Source) -> Version:
+    if source.pin is None:
+        raise ValueError(f"{source} is not a pin")
+    return source.pin
 
 
-def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a requirements file, numbered, without comments and without hashes."""
-    number = 1
-    text = re.sub(r"\r\n?", "\n", _text(file))
-    for line in re.split(r"(?<!\\)\n", text):
-        unbroken = line.replace("\\\n", " ")
-        yield number, re.split(r"(?:^|\s)#|\s--hash", unbroken)[0].strip()
-        number += 1 + line.count("\n")
+def _agreed(case: _Case, pins: Sequence[Source], rivals: Sequence[Source]) -> Source | None:
+    """Return the pin to follow, None if the code fits the range of another statement instead.
 
-
-def _text(file: Path) -> str:
-    """Return a text file's text; PowerShell writes what is redirected to a file as UTF-16."""
-    written = file.read_bytes()
-    is_utf_16 = written.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return written.decode("utf-16" if is_utf_16 else "utf-8-sig", errors="replace")
-
-
-def _from_pyproject(file: Path) -> Iterator[Source]:
-    table = _read(file)
-    project, groups = table.get("project", {}), table.get("dependency-groups", {})
-    optional = project.get("optional-dependencies", {})
-    wanted = [project.get("dependencies", ()), *optional.values(), *groups.values()]
-    lines = [line for line in chain(*wanted) if isinstance(line, str)]
-    poetry = table.get("tool", {}).get("poetry", {}).get("dependencies", {})
-    lines += [f"{name}{_spelled(its)}" for name, its in poetry.items() if name.lower() in NAMES]
-    yield from filter(None, (_source(file.name, line) for line in lines))
-
-
-def _spelled(wanted: object) -> str:
-    """Return the versions that Poetry's notation means, in that of everybody else."""
-    text = wanted.get("version") if isinstance(wanted, Mapping) else wanted
-    if not isinstance(text, str) or text == "*":
-        return ""
-    if caret := re.fullmatch(r"\^((\d+)\S*)", text):
-        return f">={caret[1]},<{int(caret[2]) + 1}"
-    if tilde := re.fullmatch(r"~((\d+\.\d+)\S*)", text):
-        return f">={tilde[1]},=={tilde[2]}.*"
-    return f"=={text}" if text[:1].isdigit() else text
-
-
-def _from_lock(file: Path) -> Iterator[Source]:
-    for package in _read(file).get("package", ()):
-        if source := _source(file.name, f"{package['name']}=={package.get('version', '0')}"):
-            yield source
-
-
-def _from_pipfile_lock(file: Path) -> Iterator[Source]:
-    table = _read(file)
-    for name, its in {**table.get("develop", {}), **table.get("default", {})}.items():
-        if source := _source(file.name, f"{name}{its.get('version', '')}"):
-            yield source
-
-
-FILES: Mapping[str, Callable[[Path], Iterator[Source]]] = {
-    "pyproject.toml": _from_pyproject,
-    "uv.lock": _from_lock,
-    "poetry.lock": _from_lock,
-    "Pipfile.lock": _from_pipfile_lock,
-}
-
-
-def _read(file: Path) -> Mapping[str, Any]:
-    try:
-        table: dict[str, Any] = (
-            json.loads(_text(file)) if file.name == "Pipfile.lock" else read_toml(file)
-        )
-    except ValueError as error:
-        raise UserError(
-            f"{file.name} can't be read ({error}): mend it, or name the release with --otree"
-        ) from error
-    return table
-
-
-def _from_environments(folder: Path) -> Iterator[Source]:
-    """Yield what is installed in the active environment, and in the project's own.
-
-    If neither has oTree, it is the `otree` on PATH that somebody would run here.
+    Raises UserError if variants differ and nothing decides.
     """
-    places = {(folder / name).resolve(): name for name in (".venv", "venv")}
-    if active := os.environ.get("VIRTUAL_ENV"):
-        places.setdefault(Path(active).resolve(), f"the active environment {active}")
-    pythons = {
-        its / scripts / "python": place
-        for its, place in places.items()
-        for scripts in ("bin", "Scripts")
-    }
-    found = [source for python, place in pythons.items() for source in _in(python, place)]
-    if not found and (command := shutil.which("otree")):
-        found = list(_in(interpreters.of_script(Path(command)), command))
-    yield from found
+    ordered = sorted(pins, key=lambda one: (_rank(one), one.place not in MAIN))
+    first = ordered[0]
+    if all(_same_variant(first, rival) for rival in rivals):
+        return first
+    ranges = [newest for rival in rivals if not rival.pin and (newest := _newest([rival]))]
+    left = code_evidence.narrow([*(_pin_of(pin) for pin in ordered), *ranges], case.evidence)
+    only = [evidence for evidence in left.used if evidence.sign.strength.value == "only"]
+    fitting = [pin for pin in ordered if _pin_of(pin) in left.releases]
+    if only and len({_variant_of(release) for release in left.releases}) == 1:
+        for pin in ordered:
+            if not fitting:
+                case.drop(pin, "the code fits the range")
+        return fitting[0] if fitting else None
+    traced = {source.pin for source in case.of(Weight.TRACE)} & {pin.pin for pin in ordered}
+    if len(traced) == 1:
+        return next(pin for pin in ordered if pin.pin in traced)
+    stated = ", ".join(str(source) for source in case.said.sources if source in rivals)
+    raise UserError(
+        f"these disagree on the release: {stated}. Fix the wrong one, or pass --otree with the "
+        "release that you use"
+    )
 
 
-def _in(python: Path, place: str) -> Iterator[Source]:
-    """Yield the oTree that an interpreter finds, if there is such an interpreter at all."""
-    if not (told := interpreters.says([python, "-c", ASK_PYTHON])):
-        return
-    version, *folders = told.splitlines()
-    for name in NAMES:
-        for its in distributions(name=name, path=list(filter(None, folders))):
-            yield Source(place, Requirement(f"{name}=={its.version}"), version)
-            return
+def _newest(ranges: Sequence[Source]) -> Version | None:
+    """Return the newest release that ranges allow, None if they allow none."""
+    allowed = _allowed(ranges)
+    return allowed[-1] if allowed else None
+
+
+def _rank(source: Source) -> int:
+    return [Weight.LOCKED, Weight.DECLARED, Weight.BUILD, Weight.INSTALLED].index(source.weight)
+
+
+def _same_variant(pin: Source, rival: Source) -> bool:
+    """Return whether two statements agree, or differ by releases of one variant only."""
+    release = _pin_of(pin)
+    if rival.requirement.specifier.contains(release, prereleases=True):
+        return pin.requirement.name == rival.requirement.name or not rival.requirement.specifier
+    mine = _variant_of(release)
+    theirs = {_variant_of(one) for one in ([rival.pin] if rival.pin else _allowed([rival]))}
+    return bool(mine) and theirs == {mine}
+
+
+def _differences(case: _Case, release: Version) -> Iterator[str]:
+    for source in case.of(*(weight for weight in Weight if weight is not Weight.TRACE)):
+        if not source.requirement.specifier.contains(release, prereleases=True):
+            case.drop(source, f"{release} is followed")
+            yield f"{source}, and {release} is followed"
+
+
+def _notes(*found: Source) -> Iterator[str]:
+    for source in found:
+        if source.note:
+            yield f"{source.where}: {source.note}"
+
+
+def _by_traces(case: _Case) -> Found | None:
+    """Follow what oTree itself left in the project, if the requirements allow it."""
+    ranges = _ranges(case)
+    for source in (*_pinned(case.of(Weight.TRACE)), *_pinned(case.of(Weight.ON_PATH))):
+        release = _pin_of(source)
+        allowed = all(_contains(one, release) for one in ranges)
+        if source.weight is Weight.ON_PATH and ranges:
+            continue
+        if allowed and variants.find(release):
+            note = f" ({source.note})" if source.note else ""
+            assumption = f"no file pins the release; {source}{note}"
+            return _found(case, release, False, Certainty.LIKELY, str(source), [assumption])
+    return None
+
+
+def _ranges(case: _Case) -> list[Source]:
+    return [
+        source for source in case.of(Weight.DECLARED, Weight.LOCKED, Weight.BUILD) if not source.pin
+    ]
+
+
+def _contains(source: Source, release: Version) -> bool:
+    return source.requirement.specifier.contains(release, prereleases=True)
+
+
+def _by_ranges(case: _Case) -> Found | None:
+    """Take what pip would install today, unless the code was written for an earlier oTree."""
+    ranges = _ranges(case)
+    if not ranges:
+        return None
+    stated = ", ".join(map(str, ranges))
+    allowed = _allowed(ranges)
+    if not allowed:
+        _raise_none_allowed(ranges, stated)
+    return _choose(case, allowed, stated, list(_notes(*ranges)))
+
+
+def _allowed(ranges: Sequence[Source]) -> list[Version]:
+    """Return the known releases that all ranges allow: pre-releases only if there is nothing else.
+
+    A pre-release in a bound, such as `>=5.0.0a21`, lets no other pre-release in.
+    """
+    names = {source.requirement.name for source in ranges}
+    fitting = [
+        release
+        for release, row in releases.rows().items()
+        if names == {row.package} and all(_contains(source, release) for source in ranges)
+    ]
+    return [one for one in fitting if not one.is_prerelease] or fitting
+
+
+def _raise_none_allowed(ranges: Sequence[Source], stated: str) -> None:
+    first = releases.known()[0]
+    upper = [
+        Version(one.version)
+        for source in ranges
+        for one in source.requirement.specifier
+        if one.operator in ("<", "<=")
+    ]
+    if any(bound <= Version(first.base_version) for bound in upper):
+        raise UserError(
+            f"the project's oTree is older than any variant, which begin with {first}: {stated}"
+        )
+    raise UserError(f"no known oTree release satisfies the project's requirements: {stated}")
+
+
+def _by_code(case: _Case) -> Found | None:
+    """Take the newest release for which the code was written."""
+    traced = [source for source in case.of(Weight.TRACE) if not source.pin]
+    if not case.evidence and not traced:
+        return None
+    known = list(releases.known())
+    fitting = [one for one in known if all(_contains(source, one) for source in traced)]
+    finals = [one for one in fitting if not one.is_prerelease]
+    stated = str(case.evidence[0]) if case.evidence else str(traced[0])
+    return _choose(case, finals, f"no file names a release; {stated}", [])
+
+
+def _choose(case: _Case, allowed: list[Version], stated: str, assumptions: list[str]) -> Found:
+    """Return the newest of the allowed releases that suits the project's Python and its code."""
+    pythons = _pythons(case.said.pythons)
+    suited = [one for one in allowed if not pythons or _runs_on(one, pythons)]
+    if pythons and not suited:
+        hint = case.said.pythons[0]
+        assumptions.append(
+            f"none of the allowed releases runs on Python {hint.python}, {hint.where}"
+        )
+        suited = allowed
+    elif pythons and suited[-1] != allowed[-1]:
+        hint = case.said.pythons[0]
+        assumptions.append(
+            f"{hint.where} says Python {hint.python}, which oTree {allowed[-1]} does not support"
+        )
+    before = {_variant_of(one) for one in suited}
+    narrowed = code_evidence.narrow(suited, case.evidence) if len(before) > 1 else None
+    left = list(narrowed.releases) if narrowed else suited
+    release = _installable(left) or _installable(suited) or left[-1]
+    after = {_variant_of(one) for one in left}
+    used = list(narrowed.used) if narrowed else []
+    if used:
+        shown = "; ".join(map(str, used[:3]))
+        range_ = f"{left[0]} to {left[-1]}" if len(left) > 1 else str(left[0])
+        assumptions.append(
+            f"the code tells the release line, {range_}: {shown}; {release} is the newest of it"
+        )
+    else:
+        assumptions.append(
+            f"no release is pinned, and {release} is the newest that is allowed"
+            + ("; all that are have this variant" if len(before) == 1 else "")
+            + ": pin yours in requirements.txt"
+        )
+    contradicted = (narrowed.unused if narrowed else ())[:1]
+    only = [one for one in contradicted if one.sign.strength.value == "only"]
+    assumptions += [f"the code fits other releases: {one}" for one in only]
+    if release < Version("2.0.0b1") and not any(source.pin for source in case.sources):
+        assumptions.append(
+            "pip takes otree-core 1.6.1 today, an empty package that refuses to be installed: pin "
+            f"otree-core=={release}"
+        )
+    certainty = Certainty.LIKELY if len(after) == 1 and not only else Certainty.ASSUMED
+    candidates = _ranked(release, left, suited, allowed)
+    return _found(case, release, False, certainty, stated, assumptions, used, candidates)
+
+
+def _runs_on(release: Version, pythons: Sequence[str]) -> bool:
+    """Return whether a release accepts one of these Pythons."""
+    accepted = SpecifierSet(releases.rows()[release].python or "")
+    return any(
+        python in variants.pythons(release) or accepted.contains(f"{python}.9")
+        for python in pythons
+    )
+
+
+def _installable(found: Sequence[Version]) -> Version | None:
+    """Return the newest of these releases that can be installed and is served by a variant."""
+    rows = releases.rows()
+    return next(
+        (
+            release
+            for release in reversed(found)
+            if not rows[release].yanked
+            and not notes.not_installable(release)
+            and variants.find(release)
+        ),
+        None,
+    )
+
+
+def _ranked(release: Version, *groups: Sequence[Version]) -> list[Candidate]:
+    """Return a candidate of each variant: the chosen one first, then by how well they fit."""
+    ranked: dict[str, Candidate] = {}
+    for one in (release, *(one for group in groups for one in reversed(group))):
+        variant = variants.find(one)
+        if variant:
+            ranked.setdefault(variant.name, Candidate(variant, one))
+    return list(ranked.values())
+
+
+def _variant_of(release: Version) -> str:
+    """Return the name of the variant that serves a release, "" if none does."""
+    variant = variants.find(release)
+    return variant.name if variant else ""
+
+
+def _found(
+    case: _Case,
+    release: Version,
+    pinned: bool,
+    certainty: Certainty,
+    reason: str,
+    assumptions: Sequence[str],
+    evidence: Sequence[Evidence] = (),
+    candidates: Sequence[Candidate] = (),
+) -> Found:
+    unused = {id(source) for source, _ in case.unused}
+    followed = tuple(source for source in case.sources if id(source) not in unused)
+    return Found(
+        release,
+        pinned,
+        certainty,
+        reason,
+        tuple(dict.fromkeys(assumptions)),
+        followed,
+        tuple(case.unused),
+        tuple(evidence),
+        tuple(candidates) or tuple(_ranked(release)),
+    )

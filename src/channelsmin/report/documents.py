@@ -19,6 +19,7 @@ from channelsmin.report import (
     readme,
     reliability,
     spec,
+    troubleshooting,
 )
 
 DOCS = ROOT / "docs"
@@ -50,6 +51,7 @@ BLOCKS = (
     Block(DOCS / "reliability.md", "trials", reliability.trial_tables),
     Block(DOCS / "reliability.md", "soak", reliability.soak_table),
     Block(DOCS / "reliability.md", "mutants", reliability.mutants_table),
+    Block(DOCS / "troubleshooting.md", "messages", troubleshooting.messages_tables),
     Block(DOCS / "performance.md", "times", performance.times_table),
     Block(DOCS / "performance.md", "costs", performance.costs_tables),
     Block(DOCS / "performance.md", "circumstances", performance.circumstances_table),

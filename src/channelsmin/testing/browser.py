@@ -1,51 +1,14 @@
-"""Find or install the Chromium that the suite drives."""
+"""Install the browser that the suite drives; `runtime.browser` finds and starts it."""
 
 import shutil
 import subprocess
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from channelsmin.errors import UserError
 from channelsmin.runtime import programs
+from channelsmin.runtime.browser import ARGUMENTS, NAMES, find, launch, playwrights_own
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Playwright
-
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--renderer-process-limit=1",
-    "--in-process-gpu",
-    "--enable-features=NetworkServiceInProcess2",
-)
-"""No sandbox, since root can't have one; no traffic but the page's; and as few processes as
-possible, which saves a seventh of the tests' time."""
-
-NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-"""The system's browsers in order of preference: the headless shell is twice as fast."""
-
-
-def find() -> Path | None:
-    """Return the system's browser, or None to drive Playwright's own."""
-    return next((Path(path) for path in map(shutil.which, NAMES) if path), None)
-
-
-def launch(playwright: "Playwright") -> "Browser":
-    """Start that browser in headless mode."""
-    return playwright.chromium.launch(executable_path=find(), args=list(ARGUMENTS))
-
-
-def _playwrights_own() -> bool:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        return Path(playwright.chromium.executable_path).exists()
+__all__ = ["ARGUMENTS", "NAMES", "ensure", "find", "launch"]
 
 
 def ensure() -> None:
@@ -53,7 +16,7 @@ def ensure() -> None:
 
     Raises UserError if neither is available.
     """
-    if find() or _playwrights_own():
+    if find() or playwrights_own():
         return
     steps = [[[sys.executable, "-m", "playwright", "install", "--only-shell", "chromium"]]]
     if shutil.which("apt-get") and programs.is_root():

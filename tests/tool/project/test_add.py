@@ -15,6 +15,7 @@ from channelsmin.errors import UserError
 from channelsmin.matrix import variants
 from channelsmin.project import add
 from channelsmin.project.settings import SettingsFile
+from channelsmin.project.settings_edit import SettingsEditor
 from channelsmin.runtime import export
 
 NEWEST = ("2.2.4", "2.5.8", "3.4.0", "6.0.15")
@@ -79,7 +80,7 @@ STYLES = {
 + # oTree collects the routes of these apps, from their otree_extensions/routing.py.
 + EXTENSION_APPS = ['channelsmin']
 +
-+ # Until 2.3.2 oTree wants Redis even for the development server, unless told otherwise.
++ # 2.3.0b2 to 2.3.2 want Redis even for the development server, unless told otherwise here.
 + import sys
 +
 + if 'devserver' in sys.argv:
@@ -260,10 +261,10 @@ def test_a_list_is_added_to_however_it_is_laid_out() -> None:
         inside = before + item.format("dict(name='x', app_sequence=[])") + comma + behind
         text = f"SESSION_CONFIGS = {brackets[0]}{inside}{brackets[1]}  # end\n"
         text += text.replace("SESSION_CONFIGS", "EXTENSION_APPS")
-        settings = SettingsFile(text.encode())
-        settings.add_config("lobby")
-        settings.add_extension("lobby")
-        new = settings.changed()
+        editor = SettingsEditor(SettingsFile(text.encode()))
+        editor.add_config("lobby")
+        editor.add_extension("lobby")
+        new = editor.changed()
         *configs, config = values(new)["SESSION_CONFIGS"]
         assert (configs, config["name"]) == ([*values(text)["SESSION_CONFIGS"]], "lobby"), text
         extensions = [*values(text)["EXTENSION_APPS"], "lobby"]
@@ -291,7 +292,7 @@ def test_line_ends_and_the_encoding_stay(encoding: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "wanted", "message"),
     [
-        ("SESSION_CONFIGS = [\n", "3.4.0", "a syntax error, line 1: mend it first"),
+        ("SESSION_CONFIGS = [\n", "3.4.0", "a syntax error, line 1: fix it first"),
         (b"# -*- coding: klingon -*-\n", "3.4.0", "cannot be read: unknown encoding: klingon"),
         (
             "X = 1\n",
@@ -412,13 +413,13 @@ def test_the_start_of_several_apps(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("app", ["", "two words", "1st", "class", "größe", "a/b", "../a", "a-b"])
 def test_a_name_that_python_cannot_import_is_refused(app: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="can't be an app's name: take letters, digits and _"):
+    with pytest.raises(UserError, match="cannot be an app's name: use letters, digits and _"):
         added(tmp_path, app=app)
 
 
 @pytest.mark.parametrize("app", ["otree", "random", "auth", "wait_page"])
 def test_a_name_that_is_python_s_or_otree_s_is_refused(app: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="Python or oTree has something of that name"):
+    with pytest.raises(UserError, match="Python or oTree uses it already"):
         added(tmp_path, app=app)
 
 
@@ -436,7 +437,7 @@ def test_an_app_that_was_edited_is_left_alone(tmp_path: Path) -> None:
     added(tmp_path)
     (tmp_path / "channelsmin" / "models.py").write_text("edited")
     before = contents(tmp_path)
-    with pytest.raises(UserError, match="is not what would be written"):
+    with pytest.raises(UserError, match="differs from what would be written"):
         add.run(tmp_path, add.APP, "3.4.0", sure=True)
     assert contents(tmp_path) == before
 
@@ -494,7 +495,7 @@ def test_who_cannot_be_asked_sees_what_would_be_written_and_must_say_yes(tmp_pat
     before = contents(project(tmp_path))
     ended = channelsmin("add", tmp_path, "--otree", "3.4.0")
     assert ended.returncode == 1
-    assert ended.stderr.startswith("channelsmin: nothing was written, as nobody can be asked")
+    assert ended.stderr.startswith("channelsmin: nothing written: no terminal to ask on")
     assert ended.stderr.count("\n") == 1
     assert "+EXTENSION_APPS = ['channelsmin']" in ended.stdout.splitlines()
     assert "new: channelsmin/models.py" in ended.stdout.splitlines()
@@ -511,7 +512,7 @@ def test_who_can_be_asked_is(
 ) -> None:
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     monkeypatch.setattr("builtins.input", lambda question: answer)
-    with nullcontext() if writes else pytest.raises(UserError, match="nothing was written"):
+    with nullcontext() if writes else pytest.raises(UserError, match="nothing written"):
         add.run(project(tmp_path), add.APP, "3.4.0", sure=False)
     assert (tmp_path / "channelsmin").exists() == writes
 
@@ -545,3 +546,15 @@ def test_a_variant_says_of_itself_what_its_own_settings_do(variant: variants.Var
         "    CHANNEL_LAYERS = {'default': {'BACKEND': 'channels.layers.InMemoryChannelLayer'}}\n"
     )
     assert ("layer_in_memory" in variant.facts) == (layer in settings)
+
+
+def test_an_assumed_release_is_said_before_anything_is_written(
+    tmp_path: Path, said: list[str]
+) -> None:
+    (tmp_path / "settings.py").write_text("SESSION_CONFIGS = []\n")
+    (tmp_path / "requirements.txt").write_text("otree>=2.3\n")
+    (tmp_path / "routing.py").write_text("websocket_routes = []\n")
+    add.run(tmp_path, "lobby", None, sure=True)
+    assert said[0].startswith(
+        f"for oTree 3.4.0, in {tmp_path}:\nassumed: the code tells the release"
+    )

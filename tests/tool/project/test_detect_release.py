@@ -9,7 +9,7 @@ from packaging.version import Version
 
 from channelsmin.errors import UserError
 from channelsmin.matrix import releases, variants
-from channelsmin.project import detect_release
+from channelsmin.project import detect_release, roots
 from channelsmin.runtime import export
 
 
@@ -49,8 +49,8 @@ def write(folder: Path, **files: str) -> None:
 
 
 def found(folder: Path) -> tuple[str, bool]:
-    its = detect_release.find(folder)
-    return str(its.release), its.pinned
+    answer = detect_release.find(folder)
+    return str(answer.release), answer.pinned
 
 
 @pytest.mark.parametrize(
@@ -84,12 +84,12 @@ def test_what_a_requirements_file_includes_is_followed(folder: Path, line: str) 
     (folder / "base").mkdir()
     write(folder / "base", all="-r more.txt\n-r ../requirements.txt\n", more="otree==2.3.7\n")
     assert found(folder) == ("2.3.7", True)
-    assert [its.place for its in detect_release.sources(folder)] == ["base/more.txt"]
+    assert [source.place for source in detect_release.sources(folder)] == ["base/more.txt"]
 
 
 def test_every_requirements_file_is_read_once(folder: Path) -> None:
     write(folder, requirements="-r requirements_base.txt\n", requirements_base="otree==2.2.4\n")
-    assert [str(its) for its in detect_release.sources(folder)] == [
+    assert [str(source) for source in detect_release.sources(folder)] == [
         "requirements_base.txt says otree==2.2.4"
     ]
 
@@ -131,7 +131,7 @@ def test_other_files_that_name_the_release_are_read(folder: Path, name: str, tex
 )
 def test_poetrys_notation_is_understood(folder: Path, wanted: str, requirement: str) -> None:
     (folder / "pyproject.toml").write_text(f"[tool.poetry.dependencies]\notree = {wanted}\n")
-    assert [str(its.requirement) for its in detect_release.sources(folder)] == [requirement]
+    assert [str(source.requirement) for source in detect_release.sources(folder)] == [requirement]
 
 
 @pytest.mark.parametrize("name", [".venv", "venv"])
@@ -140,7 +140,7 @@ def test_the_projects_environment_is_asked_and_otree_is_not_imported(
 ) -> None:
     environment(folder / name, "otree==2.3.7")
     assert found(folder) == ("2.3.7", False)
-    assert [its.place for its in detect_release.sources(folder)] == [name]
+    assert [source.place for source in detect_release.sources(folder)] == [name]
 
 
 def test_the_active_environment_is_asked(
@@ -160,11 +160,11 @@ def test_the_otree_on_path_is_asked_if_there_is_no_other(
     (programs / "otree").write_text(f"#!{made}/bin/python\n")
     (programs / "otree").chmod(0o755)
     monkeypatch.setenv("PATH", str(programs))
-    assert [str(its) for its in detect_release.sources(folder)] == [
+    assert [str(source) for source in detect_release.sources(folder)] == [
         f"{programs}/otree has otree==2.3.7"
     ]
     environment(folder / ".venv", "otree==5.11.5")
-    assert [its.place for its in detect_release.sources(folder)] == [".venv"]
+    assert [source.place for source in detect_release.sources(folder)] == [".venv"]
 
 
 def test_an_otree_on_path_that_is_no_script_of_pythons_is_asked_through_its_neighbour(
@@ -182,7 +182,7 @@ def test_an_environment_that_came_from_another_machine_says_nothing(folder: Path
     for interpreter in (made / "bin").glob("python*"):
         interpreter.unlink()
         interpreter.symlink_to("/nowhere/python")
-    assert list(detect_release.sources(folder)) == []
+    assert detect_release.sources(folder) == ()
 
 
 def test_a_shim_that_does_not_start_says_nothing(
@@ -194,7 +194,7 @@ def test_a_shim_that_does_not_start_says_nothing(
         (shims / name).write_text("#!/bin/sh\nexit 127\n")
         (shims / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(shims))
-    assert list(detect_release.sources(folder)) == []
+    assert detect_release.sources(folder) == ()
 
 
 @pytest.mark.parametrize(
@@ -248,8 +248,8 @@ def test_sources_that_disagree_are_all_named(folder: Path) -> None:
     environment(folder / ".venv", "otree==5.11.5")
     assert problem(folder) == (
         "these disagree on the release: requirements.txt says otree==2.3.7, "
-        ".venv has otree==5.11.5. Mend the one that is wrong, or say with --otree X "
-        "which one you use"
+        ".venv has otree==5.11.5. Fix the wrong one, or pass --otree "
+        "with the release that you use"
     )
 
 
@@ -257,8 +257,8 @@ def test_sources_that_disagree_are_all_named(folder: Path) -> None:
     ("one", "other"),
     [
         ("otree>=5", "otree==2.3.7"),
-        ("otree==2.3.7", "otree==2.3.8"),
-        ("otree-core>=1.0", "otree==2.3.7"),
+        ("otree==2.3.7", "otree==3.4.0"),
+        ("otree-core==1.4.12", "otree==2.3.7"),
     ],
 )
 def test_a_pin_outside_the_others_range_is_a_disagreement(
@@ -270,18 +270,28 @@ def test_a_pin_outside_the_others_range_is_a_disagreement(
     assert f"requirements.txt says {one}, requirements_server.txt says {other}" in message
 
 
-def test_a_range_that_no_one_variant_serves_is_not_chosen_from(folder: Path) -> None:
-    write(folder, requirements="otree>=2.1.28")
-    assert problem(folder) == (
-        "the project leaves its oTree open: requirements.txt says otree>=2.1.28. That is 2.1.28 to "
-        f"{releases.known()[-1]}, and no one variant serves them all: say with --otree X which one "
-        "you use"
+def test_two_pins_of_one_variant_are_no_disagreement(folder: Path) -> None:
+    write(folder, requirements_server="otree==2.3.8", requirements="otree==2.3.7")
+    answer = detect_release.find(folder)
+    assert str(answer.release) == "2.3.7"
+    assert answer.assumptions == (
+        "requirements_server.txt says otree==2.3.8, and 2.3.7 is followed",
     )
+
+
+def test_an_open_lower_bound_is_what_pip_installs_today(folder: Path) -> None:
+    write(folder, requirements="otree>=2.1.28")
+    answer = detect_release.find(folder)
+    assert str(answer.release) == str(releases.known()[-1])
+    assert answer.certainty is detect_release.Certainty.ASSUMED
+    assert [candidate.variant.name for candidate in answer.candidates] == [
+        *("otree-5.0", "otree-2.6", "otree-2.3", "otree-2.0"),
+    ]
 
 
 def test_a_range_that_holds_no_release_is_a_problem(folder: Path) -> None:
     write(folder, requirements="otree>=99")
-    assert problem(folder).startswith("no oTree that is known here is what the project asks for: ")
+    assert problem(folder).startswith("no known oTree release satisfies the project's requirements")
 
 
 def test_a_project_that_says_nothing_is_a_problem(folder: Path) -> None:
@@ -302,22 +312,29 @@ def test_before_2_otree_has_another_name(folder: Path) -> None:
     assert found(folder) == ("1.4.49", False)
 
 
-@pytest.mark.parametrize("line", ["otree=2.3.7", "otree 2.3.7", "oTree==two"])
-def test_a_line_that_is_no_requirement_is_named(folder: Path, line: str) -> None:
+def test_a_line_that_is_not_a_requirement_is_named(folder: Path) -> None:
+    write(folder, requirements="oTree==two")
+    assert problem(folder).startswith("requirements.txt says 'oTree==two', which is not a requirem")
+
+
+@pytest.mark.parametrize("line", ["otree=2.3.7", "otree 2.3.7"])
+def test_a_misspelled_pin_is_read_and_named(folder: Path, line: str) -> None:
     write(folder, requirements=line)
-    assert problem(folder).startswith(f"requirements.txt says {line!r}, which is no requirement")
+    answer = detect_release.find(folder)
+    assert str(answer.release) == "2.3.7"
+    assert answer.assumptions == (f"requirements.txt:1: pip refuses {line!r}: write otree==2.3.7",)
 
 
 @pytest.mark.parametrize("line", ["otree-tools=2.3.7", "otree_tools 2.3.7", "./otree"])
 def test_what_only_begins_like_otree_is_somebody_elses(folder: Path, line: str) -> None:
     write(folder, requirements=line)
-    assert list(detect_release.sources(folder)) == []
+    assert detect_release.sources(folder) == ()
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "uv.lock", "Pipfile.lock"])
 def test_a_file_that_cannot_be_read_is_named(folder: Path, name: str) -> None:
     (folder / name).write_text("<<<<<<< HEAD\n")
-    assert problem(folder).startswith(f"{name} can't be read (")
+    assert problem(folder).startswith(f"{name} cannot be read (")
 
 
 @pytest.mark.parametrize(
@@ -330,24 +347,25 @@ def test_a_file_that_cannot_be_read_is_named(folder: Path, name: str) -> None:
 )
 def test_the_projects_python_is_read(folder: Path, name: str, text: str, python: str) -> None:
     (folder / name).write_text(text)
-    assert list(detect_release.pythons(folder)) == [(name, python)]
+    (hint,) = detect_release.read(folder).pythons
+    assert (hint.place, hint.python, hint.line) == (name, python, 1)
 
 
 def test_a_python_version_that_names_an_environment_says_nothing(folder: Path) -> None:
     (folder / ".python-version").write_text("my-otree-3.7\n")
-    assert list(detect_release.pythons(folder)) == []
+    assert detect_release.read(folder).pythons == ()
 
 
 def test_the_project_is_the_nearest_folder_above_with_settings(folder: Path) -> None:
     (folder / "app" / "templates").mkdir(parents=True)
     (folder.parent / "settings.py").touch()
-    assert detect_release.root(folder / "app" / "templates") == folder
-    assert detect_release.root(folder) == folder
+    assert roots.find(folder / "app" / "templates") == folder
+    assert roots.find(folder) == folder
     (folder / "settings.py").unlink()
     (folder.parent / "settings.py").unlink()
-    assert detect_release.root(folder / "app") == folder / "app"
-    with pytest.raises(UserError, match="is no folder"):
-        detect_release.root(folder / "nowhere")
+    assert roots.find(folder / "app") == folder / "app"
+    with pytest.raises(UserError, match="is not a folder"):
+        roots.find(folder / "nowhere")
 
 
 def test_the_release_need_not_be_known_to_be_found(folder: Path) -> None:

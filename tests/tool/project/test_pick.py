@@ -17,6 +17,7 @@ from channelsmin.matrix import releases, results
 from channelsmin.matrix.results import Run, Status
 from channelsmin.paths import ROOT
 from channelsmin.project import detect_release, pick
+from channelsmin.project.source import Weight
 
 Runs = dict[Version, tuple[Run, ...]]
 
@@ -59,7 +60,7 @@ def channelsmin(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[s
 def test_it_says_who_told_the_release_and_which_variant_it_is(folder: Path) -> None:
     first, second, *_ = pick.pick(Path()).lines()
     assert first == "oTree 2.3.7 is served by the variant otree-2.3 (2.3.0b2 to 2.5.8)."
-    assert second == "The project: requirements.txt says otree==2.3.7."
+    assert second == "Certain: requirements.txt says otree==2.3.7."
 
 
 def test_a_release_that_is_named_by_hand_settles_it(folder: Path) -> None:
@@ -68,7 +69,7 @@ def test_a_release_that_is_named_by_hand_settles_it(folder: Path) -> None:
         pick.pick(folder)
     picked = pick.pick(folder, "2.2.4")
     assert (picked.variant.name, picked.sources) == ("otree-2.0", ())
-    assert "The project:" not in "\n".join(picked.lines())
+    assert "Certain:" not in "\n".join(picked.lines())
 
 
 def test_it_says_what_came_of_the_suite_on_the_release_on_which_python_and_when(
@@ -117,7 +118,7 @@ def test_the_pythons_are_named_the_preferred_one_first(folder: Path) -> None:
     ("python", "caveat"),
     [
         ("3.7.16", None),
-        ("3.11.5", "Python 3.11 (runtime.txt) was not tried with oTree 2.3.7: use 3.7"),
+        ("3.11.5", "Python 3.11 (runtime.txt) is untested with oTree 2.3.7: use 3.7"),
         ("3.6.15", "Python 3.6 (runtime.txt) is refused by oTree 2.3.7: use 3.7"),
     ],
 )
@@ -134,10 +135,12 @@ def test_a_python_that_does_not_suit_the_release_is_told(
 def test_the_python_of_the_environment_is_told_too(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    installed = replace(next(detect_release.sources(folder)), place=".venv", python="3.8")
-    monkeypatch.setattr(detect_release, "sources", lambda folder: iter([installed]))
+    (declared,) = detect_release.sources(folder)
+    installed = replace(declared, place=".venv", python="3.8", weight=Weight.INSTALLED)
+    said = detect_release.Read(folder, (installed,), ())
+    monkeypatch.setattr(detect_release, "read", lambda folder: said)
     caveats = list(pick.pick(folder).caveats())
-    assert "Python 3.8 (.venv) was not tried with oTree 2.3.7: use 3.7" in caveats
+    assert "Python 3.8 (.venv) is untested with oTree 2.3.7: use 3.7" in caveats
     assert (
         "no file pins the release, so the next installation may bring another: "
         "write otree==2.3.7 into requirements.txt"
@@ -162,14 +165,16 @@ def test_what_is_known_of_a_bad_release_is_told(
     withdrawn = {**rows, release: replace(rows[release], yanked="removed due to bug")}
     monkeypatch.setattr(releases, "rows", lambda: withdrawn)
     (caveat,) = pick.pick(folder).caveats()
-    assert caveat == "oTree 2.3.7 was withdrawn from the package index: removed due to bug"
+    assert caveat == "oTree 2.3.7 was yanked from the package index: removed due to bug"
 
 
 def test_a_release_newer_than_the_list_is_served_and_said_to_be_new(folder: Path) -> None:
     picked = pick.pick(folder, "99.1")
     assert picked.variant.name == "otree-5.0"
     (caveat,) = picked.caveats()
-    assert caveat == f"oTree 99.1 is newer than what is known here ({releases.known()[-1]})"
+    assert caveat == (
+        f"oTree 99.1 is newer than the newest release known here ({releases.known()[-1]})"
+    )
     assert picked.next()[1].endswith(" export otree-5.0 DIR")
 
 
@@ -179,7 +184,7 @@ def test_a_release_newer_than_the_list_is_served_and_said_to_be_new(folder: Path
         ("two", "'two' is not a known release"),
         ("2.3.99", "'2.3.99' is not a known release"),
         ("2.3.0b1", "no variant serves oTree 2.3.0b1"),
-        ("1.3.9", "no variant serves oTree 1.3.9"),
+        ("1.3.9", "oTree 1.3.9 is older than any variant, which begin with 1.4.0b1"),
     ],
 )
 def test_a_release_that_cannot_be_served_is_refused(folder: Path, named: str, message: str) -> None:
@@ -222,7 +227,15 @@ def test_json_has_the_keys_that_the_help_explains(folder: Path) -> None:
     assert list(told) == list(pick.KEYS)
     assert told["release"] == "2.3.7"
     assert told["pinned"] is True
-    assert told["sources"] == [{"place": "requirements.txt", "requirement": "otree==2.3.7"}]
+    assert told["sources"] == [
+        {
+            "place": "requirements.txt",
+            "line": 1,
+            "requirement": "otree==2.3.7",
+            "kind": "a requirement",
+            "note": "",
+        }
+    ]
     assert told["variant"] == "otree-2.3"
     assert told["pythons"] == ["3.7"]
     explained = channelsmin(folder, "pick", "--help").stdout

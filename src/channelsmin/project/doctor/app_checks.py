@@ -1,4 +1,4 @@
-"""What can be wrong with the consumers and the routes of a real-time app."""
+"""Check the consumers, the routes and the imports of a real-time app."""
 
 import ast
 import re
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from packaging.specifiers import SpecifierSet
 
-from channelsmin.matrix import variants
+from channelsmin.matrix import api_changes, variants
 from channelsmin.project.doctor.app_source import (
     ROUTE_LISTS,
     UNKNOWN,
@@ -20,11 +20,12 @@ from channelsmin.project.doctor.context import (
     CHANNELS_1,
     CHANNELS_2,
     LIVE_PAGES,
-    Case,
     Check,
+    Context,
     consumers_of,
     evidence,
     is_real_time,
+    is_test,
 )
 from channelsmin.project.doctor.finding import Finding
 
@@ -32,7 +33,7 @@ HELPERS = {
     ("otree.common_internal", ""): "<2.4.20b1",
     ("otree.common", "get_models_module"): ">=2.4.20b1",
 }
-"""The helpers that real-time apps import from oTree, and the releases that have them."""
+"""oTree's helpers that real-time apps import, and the releases that have them."""
 
 
 FRAMEWORK_CONSUMERS = {
@@ -41,80 +42,97 @@ FRAMEWORK_CONSUMERS = {
 }
 
 
-LAYER_CALLS = {"group_send", "group_add", "group_discard"}
+BASE_MODELS = {"BasePlayer", "BaseGroup", "BaseSubsession", "ExtraModel"}
 
 
-def of_another_era(app: App, case: Case) -> Iterator[Finding]:
-    """Find an app that is made for another oTree, whole or in part."""
-    again = f"move {app.name} away, run `channelsmin add --app {app.name}`, and take over what is "
-    again += "your own"
+def of_another_era(app: App, context: Context) -> Iterator[Finding]:
+    """Find an app that is made for another oTree, entirely or in part."""
+    again = (
+        f"move {app.name} away, run `channelsmin add --app {app.name}`, and copy your own changes "
+    )
+    again += "into it"
     checks = {name: app.modules[name] for name in ("", "release_check") if name in app.modules}
-    nodes = ((module, node) for module in checks.values() for node in ast.walk(module.tree))
+    nodes = ((module, node) for module in checks.values() for node in module.nodes)
     for module, node in nodes:
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
             continue
         for variant in variants.load_all():
-            if f"serves oTree {variant.range}." in node.value and not variant.serves(case.release):
+            if f"serves oTree {variant.range}." in node.value and not variant.serves(
+                context.release
+            ):
                 yield Finding(
                     f"{app.name} is made for oTree {variant.range}",
                     module.at(node),
-                    f"the project is for oTree {case.release}, and there the app stops the server "
+                    f"the project is for oTree {context.release}, and there the app stops the "
+                    "server "
                     "when it starts",
                     again,
                 )
                 return
-    told = sorted(evidence(app), key=lambda its: its[2])
-    wrong = next((its for its in told if its[0] != case.api), None)
-    if wrong and not (case.api == LIVE_PAGES and case.has_other_routes):
+    found = sorted(evidence(app), key=lambda one: one[2])
+    wrong = next((one for one in found if one[0] != context.api), None)
+    if wrong and not (context.api == LIVE_PAGES and context.has_other_routes):
         written_for, what, where = wrong
-        mixed = any(its[0] == case.api for its in told)
+        mixed = any(one[0] == context.api for one in found)
         why = {
-            CHANNELS_1: "in oTree 2.3 Channels 2 took its place, in oTree 5 live pages",
+            CHANNELS_1: "oTree 2.3 replaced it by Channels 2, oTree 5 by live pages",
             CHANNELS_2: "oTree has Channels 2 from 2.3 to 3.4, an older Channels before, and none "
             "from 5 on",
             LIVE_PAGES: "an app in one file can be read by oTree 5 and 6 alone",
         }[written_for]
         yield Finding(
             f"{app.name} {what}, which is {written_for.in_words}; "
-            f"oTree {case.release} has {case.api.in_words}",
+            f"oTree {context.release} has {context.api.in_words}",
             where,
             why,
             f"write this as the rest of {app.name} is written" if mixed else again,
         )
 
 
-def _lost_imports(app: App, case: Case) -> Iterator[Finding]:
-    tried = {
-        id(part) for _, node in app.nodes() if isinstance(node, ast.Try) for part in ast.walk(node)
-    }
+def _lost_imports(app: App, context: Context) -> Iterator[Finding]:
+    tried = _tried(app)
     for module, line in app.nodes():
         if not isinstance(line, ast.ImportFrom) or id(line) in tried:
+            continue
+        of_tests = is_test(module)
+        if not of_tests and not context.is_imported(app, module):
             continue
         source = app.resolve(module, line)
         if source is None:
             continue
-        for name in (its.name for its in line.names):
+        for name in (one.name for one in line.names):
             if not _has(app, source, name):
                 there = f"{app.name}.{source}" if source else app.name
                 yield Finding(
                     f"imports {name} from {there}, where nothing has this name",
                     app.modules[module].at(line),
-                    "the import fails, and with it the server, or the routes that need it",
+                    "the import fails, and with it `otree test`; the server does not import this "
+                    "file"
+                    if of_tests
+                    else "the import fails, and with it the server, or the routes that need it",
                     f"write the name as it is in {there}, or define it there",
+                    is_remark=of_tests,
                 )
 
 
+def _tried(app: App) -> set[int]:
+    """Return the ids of the parts of all try statements: what fails there is expected."""
+    return {
+        id(part) for _, node in app.nodes() if isinstance(node, ast.Try) for part in ast.walk(node)
+    }
+
+
 def _has(app: App, source: str, name: str) -> bool:
-    """Say whether a module of the app has a name, or may have it."""
+    """Return whether a module of the app has a name, or may have it."""
     inner = f"{source}.{name}".strip(".")
-    if any(its == inner or its.startswith(f"{inner}.") for its in app.modules):
+    if any(one == inner or one.startswith(f"{inner}.") for one in app.modules):
         return True
     if source not in app.modules:
         return False
     bound = {"__name__", "__file__", "__doc__"}
-    for node in ast.walk(app.modules[source].tree):
+    for node in app.modules[source].nodes:
         if isinstance(node, ast.ImportFrom | ast.Import):
-            bound |= {its.asname or its.name.partition(".")[0] for its in node.names}
+            bound |= {one.asname or one.name.partition(".")[0] for one in node.names}
         elif isinstance(node, Function | ast.ClassDef):
             bound.add(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -122,12 +140,14 @@ def _has(app: App, source: str, name: str) -> bool:
     return name in bound or bool({"*", "__getattr__"} & (bound | {name}))
 
 
-def _helpers(app: App, case: Case) -> Iterator[Finding]:
-    for module, name, where in app.imports():
+def _helpers(app: App, context: Context) -> Iterator[Finding]:
+    for module, name, importing, where in app.imported():
         key = (module, name) if (module, name) in HELPERS else (module, "")
-        if not SpecifierSet(HELPERS.get(key, "")).contains(case.release, prereleases=True):
+        if not context.is_imported(app, importing):
+            continue
+        if not SpecifierSet(HELPERS.get(key, "")).contains(context.release, prereleases=True):
             yield Finding(
-                f"imports {'.'.join(filter(None, (module, name)))}, which oTree {case.release} "
+                f"imports {'.'.join(filter(None, (module, name)))}, which oTree {context.release} "
                 "does not have",
                 where,
                 "otree.common_internal became otree.common with 2.4.20b1; the import fails",
@@ -136,83 +156,130 @@ def _helpers(app: App, case: Case) -> Iterator[Finding]:
             )
 
 
-def _no_package(app: App, case: Case) -> Iterator[Finding]:
+def _gone_modules(app: App, context: Context) -> Iterator[Finding]:
+    """Find imports of packages that oTree once brought along, and this release does not."""
+    gone, tried = api_changes.modules_gone(context.release), _tried(app)
+    for importing, node in app.nodes():
+        if not isinstance(node, ast.Import | ast.ImportFrom) or id(node) in tried:
+            continue
+        if not context.is_imported(app, importing) or getattr(node, "level", None):
+            continue
+        dotted = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        dotted += [one.name for one in node.names] if isinstance(node, ast.Import) else []
+        for module in (name for name in dotted if name.partition(".")[0] in gone):
+            package = module.partition(".")[0]
+            yield Finding(
+                f"imports {module}, which oTree {context.release} does not bring along",
+                app.modules[importing].at(node),
+                f"from oTree 5 on there is no {package.capitalize()}: the import fails, and with "
+                "it "
+                "the server",
+                f"use {gone[package]}",
+            )
+
+
+def _objects(app: App, context: Context) -> Iterator[Finding]:
+    """Find Django's `Player.objects` where the models are those of oTree 5 and 6."""
+    if context.api != LIVE_PAGES:
+        return
+    models = {"Player", "Group", "Subsession", "Participant", "Session"}
+    models |= {name for name in app.classes() if app.bases(name) & BASE_MODELS}
+    for module, node in app.nodes():
+        if not isinstance(node, ast.Attribute) or node.attr != "objects":
+            continue
+        is_model = name_of(node.value) in models
+        is_type = isinstance(node.value, ast.Call) and name_of(node.value.func) == "type"
+        if (is_model or is_type) and context.is_imported(app, module):
+            yield Finding(
+                f"uses {name_of(node.value) or 'a model'}.objects, which oTree {context.release} "
+                "does not have",
+                app.modules[module].at(node),
+                "from oTree 5 on models are not Django's: the line ends in an AttributeError",
+                "use group.get_players(), subsession.get_players(), or the filter of an ExtraModel",
+            )
+
+
+def _no_package(app: App, context: Context) -> Iterator[Finding]:
     if "otree_extensions.routing" in app.modules and "otree_extensions" not in app.modules:
         yield Finding(
             "the folder has no __init__.py",
             f"{app.name}/otree_extensions",
-            "it is no package then: oTree may still find the routes in it, but what copies or "
-            "packs packages leaves them out",
-            f"make an empty file {app.name}/otree_extensions/__init__.py",
+            "it is not a package then: oTree may still find the routes in it, but tools that copy "
+            "or "
+            "pack packages leave them out",
+            f"create an empty file {app.name}/otree_extensions/__init__.py",
         )
 
 
-def _no_route(app: App, case: Case) -> Iterator[Finding]:
-    """Find consumers that oTree can't know, as their routes are missing or not where it looks."""
-    wanted = ROUTE_LISTS[case.api == CHANNELS_2]
-    read = {f"{app.name}.otree_extensions.routing", *case.read_routes}
+def _no_route(app: App, context: Context) -> Iterator[Finding]:
+    """Find consumers that oTree cannot find: their routes are missing, or in another place."""
+    wanted = ROUTE_LISTS[context.api == CHANNELS_2]
+    read = {f"{app.name}.otree_extensions.routing", *context.read_routes}
     routes = app.routes()
     consumers = consumers_of(app)
     if routes and not any(name == wanted for name, _ in app.routings()):
         yield Finding(
             f"there is no {wanted} among these routes",
             routes[0].where,
-            f"oTree {case.release} takes the list of this name and nothing else",
+            f"oTree {context.release} reads only the list of this name",
             f"call the list {wanted}",
         )
     elif (
         routes
-        and not case.read_routes
+        and not context.read_routes
         and not read & {f"{app.name}.{name}" for name in app.modules}
     ):
         yield Finding(
             "oTree does not read these routes",
             routes[0].where,
             "it looks for them in the app's otree_extensions/routing.py",
-            f"move the file to {app.name}/otree_extensions, with an empty __init__.py beside it",
+            f"move the file to {app.name}/otree_extensions, together with an empty __init__.py",
         )
     elif (
         consumers
         and not routes
-        and not any(route.consumer in consumers or not route.consumer for route in case.routes)
+        and not any(route.consumer in consumers or not route.consumer for route in context.routes)
     ):
         module, consumer = next(iter(consumers.values()))
         yield Finding(
             f"no route leads to {consumer.name}",
             app.modules[module].at(consumer),
-            "oTree finds a consumer through a route alone",
+            "oTree finds a consumer only through a route",
             f"write {app.name}/otree_extensions/routing.py with a {wanted}, as in "
             "`channelsmin export`",
         )
 
 
-def _slashes(app: App, case: Case) -> Iterator[Finding]:
+def _slashes(app: App, context: Context) -> Iterator[Finding]:
     for route in app.routes():
         start = route.pattern.removeprefix("^")[:1]
         if start in ("", UNKNOWN, "(", ".", "[", "\\") or route.where == "":
             continue
-        if (start == "/") != (case.api == CHANNELS_1):
+        if (start == "/") != (context.api == CHANNELS_1):
             begins = "begins with a slash" if start == "/" else "does not begin with a slash"
             yield Finding(
                 f"the route {begins}: {route.pattern}",
                 route.where,
-                "oTree 1.4 to 2.2 compare it with an address that begins with one, 2.3 to 3.4 with "
-                "one without: it is never the same",
-                "take the slash away" if start == "/" else "write one after the ^",
+                "oTree 1.4 to 2.2 compare it with an address that begins with a slash, 2.3 to 3.4 "
+                "with "
+                "one that does not: they never match",
+                "remove the slash" if start == "/" else "write a slash after the ^",
             )
 
 
-def _arguments(app: App, case: Case) -> Iterator[Finding]:
-    """Find routes whose named groups are not what the consumer takes from the address."""
+def _arguments(app: App, context: Context) -> Iterator[Finding]:
+    """Find routes whose named groups differ from what the consumer reads from the address."""
+    named: dict[str, list[tuple[str, ast.AST]]] = {}
+    for module, node in app.nodes():
+        if isinstance(node, ast.ClassDef | Function):
+            named.setdefault(node.name, []).append((module, node))
     for route in app.routes():
         groups = _groups(route.pattern)
         if groups is None:
             continue
-        names = {route.consumer, *app.bases(route.consumer or "")}
-        for module, node in app.nodes():
-            if getattr(node, "name", "") not in names:
-                continue
-            taken = _kwargs_read(node) if case.api == CHANNELS_2 else None
+        names = {route.consumer or "", *app.bases(route.consumer or "")}
+        for module, node in (found for name in sorted(names) for found in named.get(name, ())):
+            taken = _kwargs_read(node) if context.api == CHANNELS_2 else None
             for part, wrong in taken or _kwargs_refused(node, groups):
                 if taken is None or wrong not in groups:
                     yield Finding(
@@ -232,7 +299,7 @@ def _groups(pattern: str) -> set[str] | None:
 
 
 def _kwargs_read(consumer: ast.AST) -> list[tuple[ast.AST, str]]:
-    """Return what a consumer reads of its address: …['kwargs']['code']."""
+    """Return the names that a consumer reads from its address: …['kwargs']['code']."""
     return [
         (node, node.slice.value)
         for node in ast.walk(consumer)
@@ -246,88 +313,39 @@ def _kwargs_read(consumer: ast.AST) -> list[tuple[ast.AST, str]]:
 
 
 def _kwargs_refused(consumer: ast.AST, groups: set[str]) -> list[tuple[ast.AST, str]]:
-    """Return the arguments that a consumer of Channels before 1.0 is given and does not take."""
+    """Return the arguments that a consumer of Channels 0.17 gets and does not accept."""
     handlers: list[Function] = [consumer] if isinstance(consumer, Function) else []
     if isinstance(consumer, ast.ClassDef):
         names = {"connect", "receive", "disconnect"}
-        handlers = [its for its in functions(consumer) if its.name in names]
+        handlers = [one for one in functions(consumer) if one.name in names]
     return [
         (handler, group)
         for handler in handlers
         if not handler.args.kwarg
-        for group in sorted(groups - {its.arg for its in handler.args.args})
+        for group in sorted(groups - {one.arg for one in handler.args.args})
     ]
 
 
-def _events(app: App, case: Case) -> Iterator[Finding]:
-    """Find messages to a group that end the consumers instead of reaching them."""
-    consumers = consumers_of(app).values()
-    handlers = {its.name for _, node in consumers for its in functions(node)}
-    own = {node.name for _, node in consumers}
-    bases = {name_of(base) for _, node in consumers for base in node.bases}
-    for module, call in app.nodes():
-        if not isinstance(call, ast.Call) or case.api != CHANNELS_2:
-            continue
-        function = call.func.args[0] if isinstance(call.func, ast.Call) and call.func.args else None
-        if "group_send" not in (name_of(call.func), name_of(function)) or len(call.args) != 2:
-            continue
-        event, at = call.args[1], app.modules[module].at(call)
-        if not isinstance(event, ast.Dict) or None in event.keys:
-            continue
-        given = {text_of(k, {}): v for k, v in zip(event.keys, event.values, strict=True) if k}
-        if "type" not in given:
-            yield Finding(
-                "a message to the group has no type",
-                at,
-                "in Channels 2 it ends each consumer that gets it: the socket closes, and opens "
-                "again, and again",
-                "add 'type': 'news', and a method news(self, event) to the consumer",
-            )
-            continue
-        kind = text_of(given["type"], app.constants(module)).replace(".", "_")
-        if UNKNOWN not in kind and kind not in handlers and bases <= FRAMEWORK_CONSUMERS | own:
-            yield Finding(
-                f"a message to the group is of the type {kind!r}, for which there is no method",
-                at,
-                "in Channels 2 the type names the consumer's method; without it the consumer ends",
-                f"write a method {kind}(self, event), or use the type of one that is there",
-            )
-
-
-def _not_awaited(app: App, case: Case) -> Iterator[Finding]:
-    for module, line in app.nodes():
-        call = line.value if isinstance(line, ast.Expr) else None
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
-            continue
-        if case.api == CHANNELS_2 and call.func.attr in LAYER_CALLS:
-            yield Finding(
-                f"{call.func.attr} is called and not awaited",
-                app.modules[module].at(line),
-                "the call alone does nothing in Channels 2: nobody is told",
-                "write `await` before it; in a method that is not async, "
-                f"async_to_sync(self.channel_layer.{call.func.attr})(…)",
-            )
-
-
-def _never_accepts(app: App, case: Case) -> Iterator[Finding]:
+def _never_accepts(app: App, context: Context) -> Iterator[Finding]:
     for module, consumer in consumers_of(app).values():
-        connect = next((its for its in functions(consumer) if its.name == "connect"), None)
+        connect = next((one for one in functions(consumer) if one.name == "connect"), None)
         if not connect or not {name_of(base) for base in consumer.bases} <= FRAMEWORK_CONSUMERS:
             continue
         used = {name_of(node) for node in ast.walk(consumer)}
-        if case.api == CHANNELS_2 and not used & {"accept", "AcceptConnection", "super"}:
+        if context.api == CHANNELS_2 and not used & {"accept", "AcceptConnection", "super"}:
             yield Finding(
                 f"{consumer.name} never accepts a socket",
                 app.modules[module].at(connect),
-                "in Channels 2 a consumer with a connect() of its own has to call accept(); else "
+                "in Channels 2 a consumer with a connect() of its own has to call accept(); "
+                "otherwise "
                 "the socket never opens",
                 "call self.accept() at the end of connect (in an async one: await self.accept())",
             )
 
 
-def _another_name(app: App, case: Case) -> Iterator[Finding]:
-    """Find a query for participants that are in an app of another name, as after a copy."""
-    names = {its.name for its in case.apps}
+def _another_name(app: App, context: Context) -> Iterator[Finding]:
+    """Find a query for participants of an app of another name, as after a copy."""
+    names = {one.name for one in context.apps}
     for module, node in app.nodes():
         if isinstance(node, ast.keyword) and (node.arg or "").endswith("_current_app_name"):
             asked = text_of(node.value, app.constants(module))
@@ -335,57 +353,61 @@ def _another_name(app: App, case: Case) -> Iterator[Finding]:
                 yield Finding(
                     f"asks for participants in the app {asked!r}, and is in {app.name!r}",
                     app.modules[module].at(node.value),
-                    f"nobody of {app.name} is found: every socket is turned away"
+                    f"no participant of {app.name} is found: every socket is refused"
                     + ("" if asked in names else f", and there is no app {asked!r}"),
                     f"write {app.name!r}; `channelsmin add --app {app.name}` names it throughout",
                 )
 
 
-def _same_route(app: App, case: Case) -> Iterator[Finding]:
-    before = case.apps[: case.apps.index(app)]
-    theirs = {route.pattern: (its.name, route) for its in before for route in its.routes()}
+def _same_route(app: App, context: Context) -> Iterator[Finding]:
+    before = context.apps[: context.apps.index(app)]
+    theirs = {route.pattern: (one.name, route) for one in before for route in one.routes()}
     for route in app.routes():
         if UNKNOWN not in route.pattern and route.pattern in theirs:
             name, other = theirs[route.pattern]
             yield Finding(
                 f"this route is also that of {name} ({other.where})",
                 route.where,
-                "oTree takes the first that fits, so the sockets of one app end at the other's "
+                "oTree takes the first route that matches, so the sockets of one app reach the "
+                "other's "
                 "consumer",
-                f"give {app.name} an address of its own, here and in its page",
+                f"give {app.name} its own address, here and in its page",
             )
 
 
-def _same_url(app: App, case: Case) -> Iterator[Finding]:
-    """Find a name_in_url that is another app's, as after a copy."""
-    before = case.apps[: case.apps.index(app)]
-    others = [its for its in case.apps if its in before or not is_real_time(its, case)]
-    theirs = {url: its.name for its in others for url, _ in _urls(its)}
+def _same_url(app: App, context: Context) -> Iterator[Finding]:
+    """Find a name_in_url that another app has, too, as after a copy."""
+    before = context.apps[: context.apps.index(app)]
+    others = [one for one in context.apps if one in before or not is_real_time(one, context)]
+    theirs = {url: one.name for one in others for url, _ in _urls(one)}
     for url, where in _urls(app):
         if url in theirs:
             yield Finding(
-                f"name_in_url is {url!r}, and so it is in {theirs[url]}",
+                f"name_in_url is {url!r}, as in {theirs[url]}",
                 where,
-                "oTree does not start with two apps of one name_in_url in its session configs",
+                "oTree does not start if two apps of its session configs have the same name_in_url",
                 f"write {app.name!r}",
             )
 
 
 def _urls(app: App) -> list[tuple[str, str]]:
-    """Return what an app is called in addresses, with the place."""
+    """Return an app's name in addresses, with the place."""
     lines = ((name, node) for name, node in app.nodes() if isinstance(node, ast.Assign))
     return [
         (text_of(line.value, {}), app.modules[name].at(line))
         for name, line in lines
-        if "name_in_url" in map(name_of, line.targets)
+        if {"name_in_url", "NAME_IN_URL"} & {*map(name_of, line.targets)}
     ]
 
 
 ROUTES: tuple[Check, ...] = (_no_route, _slashes)
-"""The checks without which those of the pages' addresses mean nothing."""
+"""The checks of the routes: without routes, those of the pages' addresses mean nothing."""
 
 OTHERS: tuple[Check, ...] = (
-    *(_lost_imports, _helpers, _no_package, _arguments, _events, _not_awaited, _never_accepts),
+    *(_lost_imports, _helpers, _no_package, _arguments, _never_accepts),
     *(_another_name, _same_route, _same_url),
 )
-"""The checks that stand by themselves."""
+"""The checks that do not depend on others."""
+
+IMPORTS: tuple[Check, ...] = (_gone_modules, _objects)
+"""The checks of every app that a session config plays, real-time or not."""

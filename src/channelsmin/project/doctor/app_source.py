@@ -1,6 +1,11 @@
-"""The apps of a project as their files tell them: modules, routes, pages. Nothing is imported."""
+"""Read the apps of a project: modules, routes, pages. Nothing is imported.
+
+Each module is parsed and walked once.
+"""
 
 import ast
+import functools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +13,11 @@ from pathlib import Path
 from channelsmin.project.doctor.finding import Finding
 
 UNKNOWN = "\0"
-"""Stands in a text for whatever is only known when the project runs."""
+"""The place holder, in a text, of a part that is only known when the project runs."""
 
-ROUTE_CALLS = {"route", "route_class", "url", "re_path", "path"}
+ROUTE_CALLS = {"route", "route_class", "as_route", "url", "re_path", "path"}
 ROUTE_LISTS = ("channel_routing", "websocket_routes")
-"""What makes a route, and what the list of them is called: until 2.2, and from 2.3 on."""
+"""The calls that make a route, and the names of the list of routes: until 2.2, and from 2.3 on."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -24,16 +29,21 @@ class Module:
     path: Path
     tree: ast.Module
 
+    @functools.cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Every part of the module, from one pass over it."""
+        return tuple(ast.walk(self.tree))
+
     def at(self, node: ast.AST) -> str:
-        """Return where a part of it stands: `lobby/models.py:12`."""
+        """Return the place of a part of it: `lobby/models.py:12`."""
         return f"{self.path.as_posix()}:{getattr(node, 'lineno', 1)}"
 
 
 @dataclass(frozen=True)
 class Route:
-    """A route: the pattern of its address, what answers there, and where it is written.
+    """A route: the pattern of its address, the consumer, and the place.
 
-    `consumer` is None where that is no plain name.
+    `consumer` is None if it is not a plain name.
     """
 
     pattern: str
@@ -51,12 +61,13 @@ class Page:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is directly one of oTree's pages, and so has nothing from elsewhere."""
-        return [name_of(base) for base in self.node.bases] == ["Page"]
+        """Whether it inherits from oTree's Page only, and nothing else adds to it."""
+        is_page = [name_of(base) for base in self.node.bases] == ["Page"]
+        return is_page and not self.node.decorator_list and not self.node.keywords
 
     def method(self, name: str) -> Function | None:
-        """Return the method of this name, if this very class has one."""
-        return next((its for its in functions(self.node) if its.name == name), None)
+        """Return the method of this name, if the class itself has one."""
+        return next((one for one in functions(self.node) if one.name == name), None)
 
 
 @dataclass(frozen=True)
@@ -67,7 +78,7 @@ class App:
     modules: Mapping[str, Module]
 
     def resolve(self, module: str, line: ast.ImportFrom) -> str | None:
-        """Return what module of the app a line of another one imports from, or None."""
+        """Return the module of the app that a line of another one imports from, or None."""
         wanted = line.module.split(".") if line.module else []
         if not line.level:
             return ".".join(wanted[1:]) if wanted[:1] == [self.name] else None
@@ -80,7 +91,7 @@ class App:
         return ".".join([*package[: len(package) - up], *wanted])
 
     def constants(self, module: str, depth: int = 3) -> dict[str, str]:
-        """Return the texts that names stand for in a module, as far as they are written out."""
+        """Return the texts that a module assigns to names, as far as they are written out."""
         found: dict[str, str] = {}
         for line in self.modules[module].tree.body:
             if isinstance(line, ast.ImportFrom) and depth:
@@ -88,71 +99,133 @@ class App:
                 theirs: dict[str, str] = {}
                 if source is not None and source in self.modules:
                     theirs = self.constants(source, depth - 1)
-                names = {its.asname or its.name: its.name for its in line.names}
-                found |= {ours: theirs[its] for ours, its in names.items() if its in theirs}
+                names = {one.asname or one.name: one.name for one in line.names}
+                found |= {ours: theirs[name] for ours, name in names.items() if name in theirs}
             elif isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
                 found[line.targets[0].id] = text_of(line.value, found)
         return found
 
-    def nodes(self) -> Iterator[tuple[str, ast.AST]]:
-        """Yield every part of every module, with the module's name."""
-        for name, module in self.modules.items():
-            yield from ((name, node) for node in ast.walk(module.tree))
+    @functools.cached_property
+    def _nodes(self) -> tuple[tuple[str, ast.AST], ...]:
+        return tuple((name, node) for name, module in self.modules.items() for node in module.nodes)
+
+    def nodes(self) -> tuple[tuple[str, ast.AST], ...]:
+        """Return every part of every module, with the module's name."""
+        return self._nodes
 
     def imports(self) -> Iterator[tuple[str, str, str]]:
-        """Yield what is imported from elsewhere: the module, the name ("" for all), the place."""
+        """Yield the imports from elsewhere: the module, the name ("" for all), the place."""
+        for module, name, _, at in self.imported():
+            yield module, name, at
+
+    @functools.cached_property
+    def _imported(self) -> tuple[tuple[str, str, str, str], ...]:
+        found: list[tuple[str, str, str, str]] = []
         for name, node in self.nodes():
-            at = self.modules[name].at(node)
             if isinstance(node, ast.Import):
-                yield from ((its.name, "", at) for its in node.names)
+                at = self.modules[name].at(node)
+                found += ((one.name, "", name, at) for one in node.names)
             elif isinstance(node, ast.ImportFrom) and not node.level:
-                yield from ((node.module or "", its.name, at) for its in node.names)
+                at = self.modules[name].at(node)
+                found += ((node.module or "", one.name, name, at) for one in node.names)
+        return tuple(found)
+
+    def imported(self) -> tuple[tuple[str, str, str, str], ...]:
+        """Return the imports from elsewhere: module, name, importing module, place."""
+        return self._imported
 
     def routings(self) -> Iterator[tuple[str, str]]:
-        """Yield the lists of routes that there are: what each is called, and where it stands."""
-        for name, node in self.nodes():
-            if name.rpartition(".")[2] == "routing":
-                targets = _targets(node)
-                yield from ((its, self.modules[name].at(node)) for its in targets & {*ROUTE_LISTS})
+        """Yield the lists of routes: the name of each, and its place."""
+        for name, module in self._routing_modules():
+            for node in module.nodes:
+                for one in _targets(node) & {*ROUTE_LISTS}:
+                    yield one, self.modules[name].at(node)
+
+    def _routing_modules(self) -> list[tuple[str, Module]]:
+        return [one for one in self.modules.items() if one[0].rpartition(".")[2] == "routing"]
+
+    @functools.cached_property
+    def _routes(self) -> tuple[Route, ...]:
+        return tuple(
+            _route(node, self.constants(name), self.modules[name].at(node))
+            for name, module in self._routing_modules()
+            for node in module.nodes
+            if isinstance(node, ast.Call) and name_of(node.func) in ROUTE_CALLS
+        )
 
     def routes(self) -> list[Route]:
         """Return the routes, in the order in which they are written."""
-        return [
-            _route(node, self.constants(name), self.modules[name].at(node))
-            for name, node in self.nodes()
-            if name.rpartition(".")[2] == "routing"
-            and isinstance(node, ast.Call)
-            and name_of(node.func) in ROUTE_CALLS
-        ]
+        return list(self._routes)
+
+    @functools.cached_property
+    def _classes(self) -> dict[str, tuple[str, ast.ClassDef]]:
+        found = ((module, one) for module, one in self.nodes() if isinstance(one, ast.ClassDef))
+        return {one.name: (module, one) for module, one in found}
 
     def classes(self) -> dict[str, tuple[str, ast.ClassDef]]:
         """Return the classes by their names, each with its module."""
-        found = ((module, its) for module, its in self.nodes() if isinstance(its, ast.ClassDef))
-        return {its.name: (module, its) for module, its in found}
+        return self._classes
+
+    @functools.cached_property
+    def _bases(self) -> dict[str, set[str]]:
+        return {}
 
     def bases(self, name: str) -> set[str]:
-        """Return the names of all that a class is derived from, as far as that is in the app."""
-        classes, found, names = self.classes(), set[str](), [name]
-        while names:
-            known = classes.get(names.pop())
-            new = {name_of(base) for base in known[1].bases} - found if known else set()
-            names += new
-            found |= new
-        return found
+        """Return the names of all classes that a class inherits from, as far as the app has them.
 
-    def pages(self) -> list[Page]:
-        """Return the pages of the page sequence, as far as it is written out."""
+        Each class is looked at once per app.
+        """
+        if name not in self._bases:
+            self._bases[name] = set()  # for a class that inherits from itself
+            known = self._classes.get(name)
+            direct = {name_of(base) for base in known[1].bases} if known else set()
+            self._bases[name] = direct.union(*(self.bases(base) for base in direct))
+        return self._bases[name]
+
+    @functools.cached_property
+    def _pages(self) -> tuple[Page, ...]:
         names = {
             name_of(item)
             for _, node in self.nodes()
-            if isinstance(node, ast.Assign) and "page_sequence" in _targets(node)
-            for item in getattr(node.value, "elts", ())
+            if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign)
+            and "page_sequence" in _targets(node)
+            and node.value
+            for item in ast.walk(node.value)
         }
-        return [
+        return tuple(
             Page(module, node, self._template(node))
-            for name, (module, node) in self.classes().items()
-            if name in names and not any("WaitPage" in name_of(base) for base in node.bases)
-        ]
+            for name, (module, node) in self._classes.items()
+            if name in names and not any("WaitPage" in base for base in self.bases(name))
+        )
+
+    def pages(self) -> list[Page]:
+        """Return the pages of the page sequence, as far as it is written out."""
+        return list(self._pages)
+
+    @functools.cached_property
+    def has_page_sequence(self) -> bool:
+        """Whether a module assigns page_sequence: only then can a session config play the app."""
+        return any("page_sequence" in _targets(node) for _, node in self.nodes())
+
+    @functools.cached_property
+    def patched(self) -> frozenset[str]:
+        """The classes to which code outside of them adds something: `Ask.live_method = …`."""
+        found = {
+            name_of(target.value)
+            for _, node in self.nodes()
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Attribute)
+        }
+        calls = (node for _, node in self.nodes() if isinstance(node, ast.Call))
+        found |= {
+            name_of(call.args[0]) for call in calls if name_of(call.func) == "setattr" and call.args
+        }
+        return frozenset(found)
+
+    def is_plain(self, page: Page) -> bool:
+        """Return whether everything that a page has is written in its class."""
+        return page.is_plain and page.node.name not in self.patched
 
     def _template(self, page: ast.ClassDef) -> str:
         for line in page.body:
@@ -162,7 +235,7 @@ class App:
 
 
 def read(project: Path) -> tuple[list[App], list[Finding]]:
-    """Return the apps of a project, and the files that are no Python."""
+    """Return the apps of a project, and the files that are not valid Python."""
     apps, broken = [], []
     for folder in sorted(path for path in project.iterdir() if _may_be_app(path)):
         modules = {}
@@ -179,15 +252,17 @@ def read(project: Path) -> tuple[list[App], list[Finding]]:
 
 
 def parse(project: Path, place: Path) -> ast.Module | Finding:
-    """Return what a file of the project says, or why it is no Python."""
+    """Return a file of the project, parsed, or why it is not valid Python."""
     try:
         return ast.parse((project / place).read_bytes())
     except (SyntaxError, ValueError) as error:
         return Finding(
             f"a syntax error: {getattr(error, 'msg', error)}",
             f"{place.as_posix()}:{getattr(error, 'lineno', None) or 1}",
-            "Python can't read the file, so the server does not start, or does without its routes",
-            "mend the line, or the one before it",
+            "Python cannot read the file, so the server does not start, or starts without the "
+            "app's "
+            "routes",
+            "fix the line, or the one before it",
         )
 
 
@@ -198,9 +273,13 @@ def _may_be_app(folder: Path) -> bool:
 
 def _route(call: ast.Call, constants: Mapping[str, str], where: str) -> Route:
     """Read a call that makes a route: url(pattern, consumer) or route_class(consumer, path=…)."""
-    by_keyword = {its.arg: its.value for its in call.keywords if its.arg}
+    by_keyword = {one.arg: one.value for one in call.keywords if one.arg}
     kind, given = name_of(call.func), list(call.args)
-    if kind in {"route", "route_class"}:
+    consumer: ast.expr | None
+    if kind == "as_route":  # Consumer.as_route(path=…)
+        pattern = by_keyword.get("path")
+        consumer = call.func.value if isinstance(call.func, ast.Attribute) else None
+    elif kind in {"route", "route_class"}:
         pattern = by_keyword.get("path")
         consumer = given[-1] if given else by_keyword.get("consumer")
     else:
@@ -221,18 +300,18 @@ def name_of(node: ast.AST | None) -> str:
 
 def functions(node: ast.ClassDef) -> list[Function]:
     """Return a class's own methods."""
-    return [its for its in node.body if isinstance(its, Function)]
+    return [one for one in node.body if isinstance(one, Function)]
 
 
 def _targets(node: ast.AST) -> set[str]:
-    """Return the names that a statement gives a value, or adds to."""
+    """Return the names that a statement assigns, or adds to."""
     if isinstance(node, ast.Assign):
         return {name_of(target) for target in node.targets}
     return {name_of(node.target)} if isinstance(node, ast.AugAssign | ast.AnnAssign) else set()
 
 
 def text_of(node: ast.expr, names: Mapping[str, str]) -> str:
-    """Return the text that an expression makes, with UNKNOWN for each part that can't be told."""
+    """Return the text that an expression makes, with UNKNOWN for each part that is not certain."""
     match node:
         case ast.Constant(value=str() | int() as value):
             return str(value)
@@ -240,15 +319,17 @@ def text_of(node: ast.expr, names: Mapping[str, str]) -> str:
             return names.get(name, UNKNOWN)
         case ast.BinOp(left=left, op=ast.Add(), right=right):
             return text_of(left, names) + text_of(right, names)
+        case ast.BinOp(left=left, op=ast.Mod()):
+            return re.sub(r"%(\(\w+\))?[-#0 +]*\d*(\.\d+)?[a-zA-Z]", UNKNOWN, text_of(left, names))
         case ast.JoinedStr(values=values):
-            return "".join(text_of(its, names) for its in values)
+            return "".join(text_of(part, names) for part in values)
         case ast.FormattedValue(value=value):
             return text_of(value, names)
         case ast.Call(func=ast.Attribute(value=template, attr="format"), args=args, keywords=given):
-            texts = {its.arg: text_of(its.value, names) for its in given if its.arg}
+            texts = {one.arg: text_of(one.value, names) for one in given if one.arg}
             try:
                 return text_of(template, names).format(
-                    *(text_of(its, names) for its in args), **texts
+                    *(text_of(one, names) for one in args), **texts
                 )
             except (LookupError, ValueError):
                 return UNKNOWN

@@ -1,6 +1,7 @@
-"""A project as the doctor sees it: its release, what that serves, and what is written in it."""
+"""What the checks read: the project's release, its API, its settings, its apps."""
 
 import ast
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,14 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from channelsmin.matrix.variants import Api
-from channelsmin.project import detect_release
+from channelsmin.project import requirements, roots
 from channelsmin.project.doctor import app_source, template_source
 from channelsmin.project.doctor.app_source import ROUTE_LISTS, App, Function, Page, Route, name_of
 from channelsmin.project.doctor.finding import Finding
 from channelsmin.project.doctor.template_source import Template
 from channelsmin.project.pick import Pick
 from channelsmin.project.settings import SettingsFile
+from channelsmin.project.source import NAMES
 
 CHANNELS_1, CHANNELS_2, LIVE_PAGES = Api.CHANNELS_0_17, Api.CHANNELS_2, Api.LIVE_PAGES
 
@@ -32,14 +34,15 @@ WRITTEN_FOR = {
     ("channels.layers", ""): CHANNELS_2,
     ("asgiref.sync", ""): CHANNELS_2,
 }
-"""What only one of them has to import: a module, and a name in it ("" for any)."""
+"""What an app imports for one of these APIs only: a module, and a name in it ("" for any)."""
 
 
 @dataclass(frozen=True)
-class Case:
-    """All that an app is judged by: the release, what that serves, and the rest of the project.
+class Context:
+    """What the checks of an app need besides the app: release, API, other apps, templates.
 
     `read_routes` are the modules, such as `lobby.routing`, that settings.py makes oTree read.
+    `imported` are the modules that the server imports, as pairs of an app and its module.
     """
 
     folder: Path
@@ -49,18 +52,38 @@ class Case:
     templates: dict[str, Template]
     routes: tuple[Route, ...]
     read_routes: frozenset[str]
+    imported: frozenset[tuple[str, str]]
+
+    @functools.cached_property
+    def _shown(self) -> dict[str, list[Template]]:
+        return {}
 
     def shown(self, page: Page) -> list[Template]:
         """Return the templates that a page shows."""
-        return template_source.closure(page.template, self.templates)
+        if page.template not in self._shown:
+            self._shown[page.template] = template_source.closure(page.template, self.templates)
+        return self._shown[page.template]
+
+    def is_followed(self, page: Page) -> bool:
+        """Return whether everything that a page shows is known: no template is named by a value."""
+        return page.template in self.templates and not any(
+            template.includes_unknown for template in self.shown(page)
+        )
+
+    def is_imported(self, app: App, module: str) -> bool:
+        """Return whether the server imports a module, as far as the imports are written out."""
+        return (app.name, module) in self.imported
+
+    @functools.cached_property
+    def _scripts(self) -> list[str]:
+        scripts = [*self.folder.glob("_static/**/*.js"), *self.folder.glob("*/static/**/*.js")]
+        return [path.read_text(encoding="utf-8", errors="replace") for path in scripts]
 
     def scripts_have(self, *words: str) -> bool:
-        """Say whether a static script has one of the words: what it does isn't followed."""
-        scripts = [*self.folder.glob("_static/**/*.js"), *self.folder.glob("*/static/**/*.js")]
-        texts = (path.read_text(encoding="utf-8", errors="replace") for path in scripts)
-        return any(word in text for text in texts for word in words)
+        """Return whether a static script contains one of the words: scripts are not followed."""
+        return any(word in text for text in self._scripts for word in words)
 
-    @property
+    @functools.cached_property
     def has_other_routes(self) -> bool:
         """Whether sockets may be served in a way that is not read here (oTree 5 and 6)."""
         hooks = any(
@@ -71,12 +94,12 @@ class Case:
         return hooks or (self.folder / "asgi_routes.py").is_file()
 
 
-Check = Callable[[App, Case], Iterator[Finding]]
+Check = Callable[[App, Context], Iterator[Finding]]
 
 
-def is_real_time(app: App, case: Case) -> bool:
-    """Say whether an app has anything to do with sockets."""
-    shown = [template for page in app.pages() for template in case.shown(page)]
+def is_real_time(app: App, context: Context) -> bool:
+    """Return whether an app has anything to do with sockets."""
+    shown = [template for page in app.pages() for template in context.shown(page)]
     return bool(
         list(evidence(app))
         or app.routes()
@@ -97,13 +120,15 @@ def consumers_of(app: App) -> dict[str, tuple[str, ast.ClassDef]]:
     return {
         name: found
         for name, found in app.classes().items()
-        if any(its.endswith("Consumer") for its in app.bases(name))
+        if any(base.endswith("Consumer") for base in app.bases(name))
     }
 
 
 def evidence(app: App) -> Iterator[tuple[Api, str, str]]:
     """Yield which API an app is written for: the API, the evidence, the place."""
-    for module, name, where in app.imports():
+    for module, name, importing, where in app.imported():
+        if is_test(importing):
+            continue
         for key in ((module, name), (module, ""), (f"{module}.{name}", "")):
             if key in WRITTEN_FOR:
                 yield WRITTEN_FOR[key], f"imports {'.'.join(filter(None, (module, name)))}", where
@@ -117,13 +142,18 @@ def evidence(app: App) -> Iterator[tuple[Api, str, str]]:
 
 
 def live_method_of(page: Page) -> ast.AST | None:
-    """Return where a page says what its live method is, or None."""
+    """Return the definition or the assignment of a page's live_method, or None."""
     for line in page.node.body:
         if isinstance(line, Function) and line.name == "live_method":
             return line
         if isinstance(line, ast.Assign) and "live_method" in map(name_of, line.targets):
             return line
     return None
+
+
+def is_test(module: str) -> bool:
+    """Return whether a module of an app contains tests: `otree test` imports it, no server does."""
+    return any(part == "tests" or part.startswith("test_") for part in module.split("."))
 
 
 @dataclass(frozen=True)
@@ -136,17 +166,17 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Project:
+class Examined:
     """A project as it was read: its release, its settings, its apps, what it requires."""
 
     picked: Pick
     settings: SettingsFile
-    case: Case
+    context: Context
     wanted: tuple[Wanted, ...]
 
     @property
     def folder(self) -> Path:
-        """Where it lies."""
+        """Its folder."""
         return self.picked.folder
 
     @property
@@ -155,12 +185,61 @@ class Project:
         return self.picked.release
 
     @property
+    def is_meant_for_a_host(self) -> bool:
+        """Whether the project was prepared to go online: a file pins its oTree, or its Python.
+
+        `otree startproject` writes a Procfile and a driver for PostgreSQL into every project.
+        """
+        pins = (one for one in self.wanted if one.name in NAMES)
+        pinned = any(part.operator == "==" for one in pins for part in one.specifier)
+        found = self.picked.found
+        hints = [hint for hint in self.picked.own_pythons if hint.line]
+        return pinned or bool(found and found.pinned) or bool(hints)
+
+    @functools.cached_property
     def real_time(self) -> list[App]:
-        """The apps that have to do with sockets."""
-        return [app for app in self.case.apps if is_real_time(app, self.case)]
+        """The apps that have to do with sockets and that a server loads."""
+        return [
+            app
+            for app in self.context.apps
+            if is_real_time(app, self.context) and not self.is_dormant(app)
+        ]
+
+    @functools.cached_property
+    def played(self) -> list[App]:
+        """The apps that a session config plays, or may play."""
+        return [
+            app
+            for app in self.context.apps
+            if app.has_page_sequence and self.settings.may_play(app.name)
+        ]
+
+    def is_dormant(self, app: App) -> bool:
+        """Return whether no session config plays an app, and nothing says that one should.
+
+        An app that is named in EXTENSION_APPS, or that was made by `channelsmin add`, is meant to
+        be served.
+        """
+        if not app.has_page_sequence or self.settings.may_play(app.name):
+            return False
+        meant = app.name in self.settings.strings("EXTENSION_APPS")
+        return not meant and not is_ours(app)
 
 
-def read(picked: Pick, apps: list[App]) -> Project:
+def is_ours(app: App) -> bool:
+    """Return whether an app was made from one of the variants: it checks its release."""
+    if "release_check" in app.modules:
+        return True
+    top = app.modules.get("")
+    return top is not None and any(
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and "this variant serves oTree" in node.value
+        for node in top.nodes
+    )
+
+
+def read(picked: Pick, apps: list[App]) -> Examined:
     """Read what there is besides the modules of the apps."""
     folder = picked.folder
     settings = SettingsFile((folder / "settings.py").read_bytes())
@@ -172,7 +251,7 @@ def read(picked: Pick, apps: list[App]) -> Project:
             module = app_source.Module(Path(f"{own}.py"), tree)
             routes += App("", {"routing": module}).routes()
     served = picked.variant.api
-    judged_by = Case(
+    context = Context(
         folder,
         picked.release,
         served,
@@ -180,15 +259,69 @@ def read(picked: Pick, apps: list[App]) -> Project:
         template_source.read(folder, picked.release),
         tuple(routes),
         frozenset({own} if own and served == CHANNELS_1 else ()),
+        _imported(apps, settings, own),
     )
-    return Project(picked, settings, judged_by, tuple(_wanted(folder)))
+    return Examined(picked, settings, context, tuple(_wanted(folder)))
+
+
+ENTRIES = ("", "models", "pages", "views", "otree_extensions", "otree_extensions.routing")
+"""The modules of an app that oTree itself imports."""
+
+
+def _imported(apps: list[App], settings: SettingsFile, routing: str) -> frozenset[tuple[str, str]]:
+    """Return the modules that a server imports: oTree's entries, and what these import in turn."""
+    by_name = {app.name: app for app in apps}
+    meant = settings.strings("EXTENSION_APPS")
+    todo = [
+        (app.name, module)
+        for app in apps
+        if settings.may_play(app.name) or app.name in meant
+        for module in (*ENTRIES, routing.removeprefix(f"{app.name}."))
+    ]
+    found = set[tuple[str, str]]()
+    while todo:
+        name, module = todo.pop()
+        app = by_name.get(name)
+        if (name, module) in found or app is None or module not in app.modules:
+            continue
+        found.add((name, module))
+        for node in app.modules[module].nodes:
+            todo += _imported_by(app, module, node)
+    return frozenset(found)
+
+
+def _imported_by(app: App, module: str, node: ast.AST) -> list[tuple[str, str]]:
+    if isinstance(node, ast.Import):
+        dotted = [one.name for one in node.names]
+    elif isinstance(node, ast.ImportFrom) and (source := app.resolve(module, node)) is not None:
+        base = f"{app.name}.{source}".rstrip(".")
+        dotted = [base, *(f"{base}.{one.name}" for one in node.names)]
+    elif isinstance(node, ast.ImportFrom) and not node.level:
+        base = node.module or ""
+        dotted = [base, *(f"{base}.{one.name}" for one in node.names)]
+    else:
+        return []
+    # A package is imported before its modules.
+    return [
+        (parts[0], ".".join(parts[1:end]))
+        for parts in (name.split(".") for name in dotted)
+        for end in range(1, len(parts) + 1)
+    ]
 
 
 def _wanted(folder: Path) -> Iterator[Wanted]:
-    for line in detect_release.requirement_lines(folder):
-        try:
-            its = Requirement(line.text)
-        except InvalidRequirement:
-            continue
-        if its.marker is None:
-            yield Wanted(canonicalize_name(its.name), its.specifier, f"{line.place}:{line.number}")
+    for place in roots.around(folder)[:2]:
+        lines = list(requirements.lines(place))
+        for line in lines:
+            try:
+                requirement = Requirement(line.text)
+            except InvalidRequirement:
+                continue
+            if requirement.marker is None:
+                yield Wanted(
+                    canonicalize_name(requirement.name),
+                    requirement.specifier,
+                    f"{line.place}:{line.number}",
+                )
+        if lines:
+            return

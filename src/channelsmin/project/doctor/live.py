@@ -1,14 +1,14 @@
-"""Try a project's sockets: a server, a session, its page, the socket, a click.
+"""Run a copy of a project: a server, a session, its pages in a browser, the sockets, a click.
 
-All of it in a copy, so that nothing of the project or its database changes.
+The project and its database do not change.
 """
 
 import ast
 import json
-import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -28,21 +28,20 @@ from websockets.typing import Origin
 
 from channelsmin import console
 from channelsmin.errors import UserError
-from channelsmin.project import add
-from channelsmin.project.doctor import template_source
+from channelsmin.project import environments, requirements
+from channelsmin.project.add import OTREE_SOCKETS
+from channelsmin.project.doctor import play, template_source
 from channelsmin.project.doctor.app_source import UNKNOWN, App, text_of
-from channelsmin.project.doctor.context import Project
+from channelsmin.project.doctor.context import Examined, is_ours, is_real_time
 from channelsmin.project.doctor.finding import Finding
 from channelsmin.project.doctor.template_source import Template
-from channelsmin.runtime import environment
+from channelsmin.project.traces import VERSION_FILE
+from channelsmin.runtime import browser, environment
 from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.processes import free_port
 from channelsmin.runtime.server import DIRECTLY, Server, run_otree
 
-NOT_COPIED = (
-    *(".git", ".venv", "venv", "node_modules", "__pycache__", "__temp_*", "*.sqlite3*"),
-    "_static_root",
-)
+NOT_COPIED = (".git", ".venv", "venv", "env", "node_modules", "__pycache__", "*.sqlite3*")
 
 CONFIG = """
 
@@ -54,23 +53,28 @@ SESSION_CONFIGS = [
 
 LIVE_SOCKET = re.compile(r"""id="otree-live"\s+data-socket-url="([^"]+)\"""")
 OURS = "'click' : 'ask'"
-"""What the script of this project's page has in it: it is known what to say to its server."""
+"""A mark in the script of this project's own page: its protocol is known."""
 
 ERROR = re.compile(
-    r"^\s*[\w.]*(?:Error|Exception)\b:?.*|(?<=<class ')[\w.]+'>: .*|.*was never awaited.*",
+    r"^\s*[\w.]*(?:Error|Exception|BadReturnValue)\b:?.*|(?<=<class ')[\w.]+'>: .*"
+    r"|.*was never awaited.*|.*Exception inside application: .*",
     re.MULTILINE,
 )
-"""How a server says that something went wrong: as Python, as Twisted, and as asyncio does."""
+"""How a server reports an error: as Python, Twisted, asyncio and the ASGI servers print it."""
 
 PATIENCE = 10
-"""Seconds that the server may take to say something."""
+"""Seconds in which the server has to answer a message."""
 
 QUIET = 2
-"""Seconds that a socket has to stay open where it isn't known what to say on it."""
+"""Seconds for which a socket has to stay open if the app's protocol is not known."""
+
+LOG_IS_QUIET = 1.0
+"""Seconds without a new line after which the server's log is complete; at most five times as long
+is waited."""
 
 
 class Stopped(Exception):
-    """A step did not succeed: which one, and what was said."""
+    """A step failed: which one, and the message."""
 
     def __init__(self, step: str, said: str) -> None:
         """Remember both."""
@@ -80,7 +84,7 @@ class Stopped(Exception):
 
 
 class Untried(Exception):
-    """An app whose socket can't be tried; the message says why."""
+    """An app whose socket cannot be tried; the message gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -93,23 +97,19 @@ class Member:
     is_ours: bool
 
 
-def find_environment(read: Project, named: Path | None) -> Environment:
+def find_environment(read: Examined, named: Path | None) -> Environment:
     """Return the environment to run the project in.
 
-    That is the one that is named, or else the project's own or the active one if it has the
-    project's release, or else the demo's, which is made if need be. Raises UserError if the one
+    The one that is named; else the project's own or the active one, if it has the project's
+    release; else the one of `demo`, which is created if there is none. Raises UserError if the one
     that is named has another release, or no oTree at all.
     """
     if named:
         place = Environment(named.absolute())
         if not _has(place, read):
-            raise UserError(f"{named} is no virtual environment with oTree {read.release} in it")
+            raise UserError(f"{named} is not a virtual environment with oTree {read.release} in it")
         return place
-    places = [read.folder / ".venv", read.folder / "venv"]
-    if active := os.environ.get("VIRTUAL_ENV"):
-        places.append(Path(active))
-    if command := shutil.which("otree"):
-        places.append(Path(command).parent.parent)
+    places = (place.folder for place in environments.search(read.folder))
     for place in map(Environment, map(Path.absolute, places)):
         if _has(place, read):
             return place
@@ -117,41 +117,101 @@ def find_environment(read: Project, named: Path | None) -> Environment:
     return environment.cached(read.release)
 
 
-def _has(place: Environment, read: Project) -> bool:
+def _has(place: Environment, read: Examined) -> bool:
     try:
         return place.otree.is_file() and place.release() == read.release
     except (OSError, InvalidVersion, SubprocessError):
         return False
 
 
-def examine(read: Project, place: Environment) -> list[Finding]:
-    """Return at which step the sockets of each real-time app stop, if they do."""
+def examine(read: Examined, place: Environment) -> list[Finding]:
+    """Run a copy of the project; return what goes wrong with each app that can be played.
+
+    Where there is a browser, the first page is played in it. Without one, only the sockets are
+    tried, and no member counts as moved.
+    """
     findings: list[Finding] = []
     with tempfile.TemporaryDirectory(prefix="channelsmin-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        _copy(read, folder / "project")
+        apps = _playable(read)
+        _copy(read, apps, folder / "project")
         log = folder / "server.log"
         log.touch()
-        server = _server(read, place, folder / "project", log)
         try:
+            server = _server(read, place, folder / "project", log)
             with _started(server):
-                for app in read.real_time:
-                    try:
-                        console.say(f"{app.name}: {_try(app, read, server)}")
-                    except Untried as why:
-                        console.say(f"{app.name}: not tried, as {why}")
-                    except Stopped as stopped:
-                        findings.append(_finding(app.name, stopped, log))
+                for app in apps:
+                    findings += _played(app, read, server, log)
         except Stopped as stopped:
             findings.append(_finding("", stopped, log))
     return findings
 
 
-def _copy(read: Project, copy: Path) -> None:
-    """Copy the project, with a session config for each app that begins with this very app."""
-    shutil.copytree(read.folder, copy, ignore=shutil.ignore_patterns(*NOT_COPIED))
+def _playable(read: Examined) -> list[App]:
+    """Return the real-time apps that have pages, or if there are none, all that are played."""
+    real_time = [app for app in read.real_time if app.has_page_sequence and app in read.played]
+    return real_time or read.played
+
+
+def _played(app: App, read: Examined, server: Server, log: Path) -> list[Finding]:
+    """Play one app, and print what was seen; return what went wrong."""
+    try:
+        if browser.is_available():
+            return _in_browser(app, read, server, log)
+        console.say(f"{app.name}: {_try(app, read, server)}")
+        console.say(f"{app.name}: no browser here, so no script ran and no page was submitted")
+    except Untried as why:
+        console.say(f"{app.name}: not tried, as {why}")
+    except Stopped as stopped:
+        return [_finding(app.name, stopped, log)]
+    return []
+
+
+def _in_browser(app: App, read: Examined, server: Server, log: Path) -> list[Finding]:
+    links = [server.url + link for link in _session(app, server, _group_size(app))]
+    try:
+        played = play.play(links)
+    except Exception as error:  # of Playwright, which has no public base class without a browser
+        said = str(error).splitlines()[0]
+        raise Stopped("open its first page in a browser", said) from error
+    findings = [_finding(app.name, Stopped(step, text), log) for step, text in played.problems[:3]]
+    real_time = is_real_time(app, read.context)
+    if real_time and not played.opened and not findings:
+        why = f"its first page, {played.page}, opened no socket of its own in the browser"
+        findings.append(_finding(app.name, Stopped("open its socket", why), log))
+    elif played.moved < played.members and not findings and _is_to_move(app, read):
+        step = f"move everybody at a press of {played.pressed!r}"
+        why = f"{played.moved} of {played.members} members left {played.page} in the browser"
+        findings.append(_finding(app.name, Stopped(step, why), log))
+    if not findings:
+        done = f"one press of {played.pressed!r}" if played.pressed else "nothing to press; it"
+        moved = f"moved {played.moved} of {played.members} members, in a browser"
+        if not played.moved:
+            moved = f"moved nobody; {played.page} is still shown in the browser"
+        console.say(f"{app.name}: {done} {moved}")
+    return findings
+
+
+def _is_to_move(app: App, read: Examined) -> bool:
+    """Return whether a click on the first page has to move the group: its script says so."""
+    shown = [template.text for page in app.pages()[:1] for template in read.context.shown(page)]
+    return is_ours(app) or any(re.search(r"\.submit\(|location\.(reload|href)", t) for t in shown)
+
+
+def _copy(read: Examined, apps: list[App], copy: Path) -> None:
+    """Copy the project, with a session config for each app that begins with this very app.
+
+    The collected static files come along if DEBUG is off, as oTree then needs them.
+    """
+    left_out = [*NOT_COPIED]
+    if not read.settings.is_false("DEBUG"):
+        left_out.append("_static_root")
+    version = read.folder / VERSION_FILE
+    if not version.is_file() or requirements.text_of(version).strip() != str(read.release):
+        left_out.append("__temp_*")
+    shutil.copytree(read.folder, copy, ignore=shutil.ignore_patterns(*left_out))
     with (copy / "settings.py").open("a", encoding="utf-8") as settings:
-        for app in read.real_time:
+        for app in apps:
             members = _group_size(app)
             settings.write(CONFIG.format(name=_config(app), members=members, app=app.name))
 
@@ -161,7 +221,7 @@ def _config(app: App) -> str:
 
 
 def _group_size(app: App) -> int:
-    """Return how many members a group has, as the app's constants say; two, if they don't."""
+    """Return the size of a group, from the app's constants; 2 if they do not tell."""
     for _, node in app.nodes():
         if isinstance(node, ast.Assign):
             names = {target.id.lower() for target in node.targets if isinstance(target, ast.Name)}
@@ -171,15 +231,17 @@ def _group_size(app: App) -> int:
     return 2
 
 
-def _server(read: Project, place: Environment, copy: Path, log: Path) -> Server:
-    """Return the server, which is not started yet: one whose database is a file.
+def _server(read: Examined, place: Environment, copy: Path, log: Path) -> Server:
+    """Return a server, not started yet, whose database is a file.
 
     The development servers of 2.6.0b18 and later keep theirs in memory, where create_session
-    can't come to it.
+    cannot reach it.
     """
     command = read.picked.variant.durable_server(read.release)
     server = Server(place, copy, command, free_port(), log)
     server.prepare()
+    if read.settings.is_false("DEBUG") and read.release.major < 5:
+        run_otree(place, copy, "collectstatic", "--noinput")
     return server
 
 
@@ -195,8 +257,8 @@ def _started(server: Server) -> Iterator[None]:
         server.kill()
 
 
-def _try(app: App, read: Project, server: Server) -> str:
-    """Go through the steps; return what was shown."""
+def _try(app: App, read: Examined, server: Server) -> str:
+    """Try the sockets of one group without a browser; return what was seen, in words."""
     size = _group_size(app)
     links = _session(app, server, size)
     members = [_opened(server, link) for link in links]
@@ -209,25 +271,29 @@ def _try(app: App, read: Project, server: Server) -> str:
                 raise Stopped(f"connect the socket {member.path}", str(error)) from error
         if not members[0].is_ours:
             _stays_open(opened[0])
-            return f"{size} sockets opened and stayed open; what this app says on them isn't known"
+            return f"{size} sockets opened and stayed open; the app's protocol is not known"
         _talk(opened)
     for member in members:
         _, url = _get(member.browser, member.url)
         if urlsplit(url).path == urlsplit(member.url).path:
             raise Stopped("follow the click", f"a member is still on {url}")
-    return f"one click moved {size} members, over their sockets"
+    return f"one click was answered on {size} sockets"
 
 
 def _session(app: App, server: Server, size: int) -> list[str]:
-    """Make a session; return its members' start links."""
+    """Create a session; return its members' start links."""
     made = run_otree(server.environment, server.project, "create_session", _config(app), str(size))
     code = re.search(r"session with code (\w+)", made.stdout)
     if not code:
-        raise Stopped("make a session", _error(made.stdout) or "otree create_session made none")
+        raise Stopped(
+            "create a session", _error(made.stdout) or "otree create_session created none"
+        )
     page, _ = _get(DIRECTLY, f"{server.url}/SessionStartLinks/{code[1]}")
     links = list(dict.fromkeys(re.findall(r"/InitializeParticipant/\w+", page)))
     if not links:
-        raise Stopped("make a session", "its page of start links holds none; is there a password?")
+        raise Stopped(
+            "create a session", "its page of start links is empty; does it need a password?"
+        )
     return links[:size]
 
 
@@ -238,16 +304,18 @@ def _opened(server: Server, link: str) -> Member:
         return Member(browser, url, unescape(live[1]), OURS in page)
     shown = [Template("", Path(), page)]
     paths = [address.path for address in template_source.addresses(shown, {}) if address.path]
-    own = [path for path in paths if path.split("/")[1] not in add.TAKEN]
+    own = [path for path in paths if path.split("/")[1] not in OTREE_SOCKETS]
     if not own:
-        raise Untried(f"its first page, {urlsplit(url).path}, opens no socket of its own")
+        raise Stopped(
+            "open its socket", f"its first page, {urlsplit(url).path}, has no script that opens one"
+        )
     if UNKNOWN in own[0]:
         raise Untried("the address of its socket is only known in the browser")
     return Member(browser, url, own[0], OURS in page)
 
 
 def _get(browser: OpenerDirector, url: str) -> tuple[str, str]:
-    """Return a page, and where it is in the end."""
+    """Return a page, and its final address."""
     try:
         with browser.open(url, timeout=30) as answer:
             return answer.read().decode(errors="replace"), answer.url
@@ -262,9 +330,9 @@ def _get(browser: OpenerDirector, url: str) -> tuple[str, str]:
 
 @contextmanager
 def _socket(server: Server, path: str) -> Iterator[ClientConnection]:
-    """Open a socket as a page of that very server does, from which some servers take none else.
+    """Open a socket with the Origin of the server's own page; some servers refuse others.
 
-    It is closed in good order whatever happens: the server's last error is to be one of its own.
+    It is closed cleanly whatever happens, so that the server's last error is one of its own.
     """
     url = f"ws{server.url[len('http') :]}{path}"
     with connect(url, origin=Origin(server.url), proxy=None) as opened:
@@ -284,16 +352,18 @@ def _stays_open(opened: ClientConnection) -> None:
 
 
 def _talk(sockets: list[ClientConnection]) -> None:
-    """Ask on each socket, click on the first, and expect the news on all."""
+    """Ask on each socket, click on the first one, and expect the answer on all."""
     for opened in sockets:
         if _said(opened, "ask").get("moved") is not False:
-            raise Stopped("ask", "the server says that the group has moved already")
+            raise Stopped("ask", "the server answers that the group has moved already")
     first, *others = sockets
     if _said(first, "click").get("moved") is not True:
-        raise Stopped("click", "the server does not say that the group has moved")
+        raise Stopped("click", "the server does not answer that the group has moved")
     for opened in others:
         if _heard(opened, "hear of the click").get("moved") is not True:
-            raise Stopped("hear of the click", "the server does not say that the group has moved")
+            raise Stopped(
+                "hear of the click", "the server does not answer that the group has moved"
+            )
 
 
 def _said(opened: ClientConnection, what: str) -> dict[str, Any]:
@@ -315,7 +385,7 @@ def _heard(opened: ClientConnection, step: str) -> dict[str, Any]:
         raise Stopped(step, str(error)) from error
     inner = news.get("live_method_payload", news)
     if not isinstance(inner, dict):
-        raise Stopped(step, f"the server says {json.dumps(news)}")
+        raise Stopped(step, f"the server answers {json.dumps(news)}")
     return inner
 
 
@@ -329,12 +399,24 @@ def _error(printed: str) -> str:
     return str(errors[-1]).strip().replace("'>: ", ": ") if errors else ""
 
 
+def _quiet(log: Path) -> str:
+    """Return the server's log once no line was added for `LOG_IS_QUIET` seconds."""
+    size, unchanged, deadline = -1, time.monotonic(), time.monotonic() + 5 * LOG_IS_QUIET
+    while time.monotonic() < deadline:
+        if log.stat().st_size != size:
+            size, unchanged = log.stat().st_size, time.monotonic()
+        if time.monotonic() - unchanged >= LOG_IS_QUIET:
+            break
+        time.sleep(0.1)
+    return log.read_text(encoding="utf-8", errors="replace")
+
+
 def _finding(app: str, stopped: Stopped, log: Path) -> Finding:
-    error = _error(log.read_text(encoding="utf-8", errors="replace"))
+    error = _error(_quiet(log))
     said = f"; the server says: {error}" if error and error not in stopped.said else ""
     return Finding(
         f"it does not {stopped.step}",
         app or "the server",
         f"{stopped.said}{said}",
-        "mend what the message names; `channelsmin export` makes a project that works, to compare",
+        "fix what the message names; to compare, `channelsmin export` writes a project that works",
     )

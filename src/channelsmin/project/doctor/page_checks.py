@@ -1,4 +1,4 @@
-"""What can be wrong between an app's pages, their scripts and what serves these."""
+"""Check an app's pages against their templates, their scripts and the routes."""
 
 import ast
 import re
@@ -8,52 +8,62 @@ from packaging.version import Version
 
 from channelsmin.project.doctor import template_source
 from channelsmin.project.doctor.app_source import UNKNOWN, App, Page, Route, text_of
-from channelsmin.project.doctor.context import CHANNELS_1, LIVE_PAGES, Case, Check, live_method_of
+from channelsmin.project.doctor.context import (
+    CHANNELS_1,
+    LIVE_PAGES,
+    Check,
+    Context,
+    live_method_of,
+)
 from channelsmin.project.doctor.finding import Finding
 from channelsmin.project.doctor.template_source import Address, AppContext, Template
 
 SAMPLES = ("1", "abc", "a1,2", "a/b")
-"""What may stand in an address where it isn't known before it runs."""
+"""Samples for the parts of an address that are only known when the project runs."""
 
 
-def _lost_templates(app: App, case: Case) -> Iterator[Finding]:
-    own = {its.name for its in case.apps}
+def _lost_templates(app: App, context: Context) -> Iterator[Finding]:
+    own = {one.name for one in context.apps}
     for page in app.pages():
-        if page.is_plain and page.template not in case.templates and UNKNOWN not in page.template:
+        if (
+            app.is_plain(page)
+            and page.template not in context.templates
+            and UNKNOWN not in page.template
+        ):
             yield Finding(
                 f"the page {page.node.name} has no template {page.template}",
                 app.modules[page.module].at(page.node),
-                "whoever comes to the page gets an error",
+                "every participant who reaches the page gets an error",
                 f"write it as {app.name}/templates/{page.template}",
             )
-    shown = {its.name: its for page in app.pages() for its in case.shown(page)}
+    shown = {one.name: one for page in app.pages() for one in context.shown(page)}
     for template in shown.values():
         for name, where in template.includes():
-            if name not in case.templates and name.partition("/")[0] in own:
+            if name not in context.templates and name.partition("/")[0] in own:
                 yield Finding(
                     f"there is no template {name}",
                     where,
-                    "the page that includes it ends in an error, or goes without its script",
-                    "write the name as the file has it, and the folder as the app is called",
+                    "the page that includes it ends in an error, or lacks its script",
+                    "write the name of the file, and the app's name as its folder",
                 )
 
 
-def _addresses(app: App, case: Case) -> list[Address]:
+def _addresses(app: App, context: Context) -> list[Address]:
     found = (
         address
         for page in app.pages()
-        for address in template_source.addresses(case.shown(page), _context(app, page, case))
+        for address in template_source.addresses(context.shown(page), _context(app, page, context))
     )
     return list({address.where: address for address in found}.values())
 
 
-def _context(app: App, page: Page, case: Case) -> AppContext:
-    """Return what a page gives its template, None where that can't be told."""
-    texts = "".join(template.text for template in case.shown(page))
-    if not page.is_plain or re.search(r"\{%\s*(with|for)\b", texts):
+def _context(app: App, page: Page, context: Context) -> AppContext:
+    """Return the variables that a page gives its template, None if they are not certain."""
+    texts = "".join(template.text for template in context.shown(page))
+    if not app.is_plain(page) or re.search(r"\{%\s*(with|for)\b", texts):
         return None
     method = page.method("vars_for_template")
-    context: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for node in ast.walk(method) if method else ():
         if not isinstance(node, ast.Return):
             continue
@@ -61,67 +71,70 @@ def _context(app: App, page: Page, case: Case) -> AppContext:
         match node.value:
             case ast.Dict(keys=keys, values=values) if None not in keys:
                 pairs = zip(keys, values, strict=True)
-                context |= {text_of(k, names): text_of(v, names) for k, v in pairs if k}
+                variables |= {text_of(k, names): text_of(v, names) for k, v in pairs if k}
             case ast.Call(func=ast.Name(id="dict"), args=[], keywords=given) if all(
-                its.arg for its in given
+                one.arg for one in given
             ):
-                context |= {its.arg or "": text_of(its.value, names) for its in given}
+                variables |= {one.arg or "": text_of(one.value, names) for one in given}
             case _:
                 return None
-    return context
+    return variables
 
 
-def _not_served(app: App, case: Case) -> Iterator[Finding]:
+def _not_served(app: App, context: Context) -> Iterator[Finding]:
     """Find sockets that a page opens and no route serves."""
-    for address in _addresses(app, case):
-        if case.api == LIVE_PAGES:
-            if address.path and not case.has_other_routes:
+    for address in _addresses(app, context):
+        if context.api == LIVE_PAGES:
+            if address.path and not context.has_other_routes:
                 yield Finding(
                     "the page opens a socket of its own",
                     address.where,
-                    f"oTree {case.release} serves no app's sockets: it has live pages instead",
-                    "take live_method and liveSend, as in `channelsmin export`",
+                    f"oTree {context.release} serves no sockets of apps: it has live pages instead",
+                    "use live_method and liveSend, as in `channelsmin export`",
                 )
         elif address.missing:
             names = ", ".join(address.missing)
             yield Finding(
                 f"the address of the socket needs {names}, which the page does not give it",
                 address.where,
-                "the page ends in an error (oTree 2), or asks for the socket at an address that no "
+                "the page ends in an error (oTree 2), or opens the socket at an address that no "
                 "route serves",
                 f"return {names} from the page's vars_for_template",
             )
-        elif address.path and not any(_serves(its, address.path, case) for its in case.routes):
+        elif address.path and not any(
+            _serves(route, address.path, context) for route in context.routes
+        ):
             shown = address.path.replace(UNKNOWN, "…")
-            patterns = ", ".join(f"{its.pattern} ({its.where})" for its in case.routes)
+            patterns = ", ".join(f"{route.pattern} ({route.where})" for route in context.routes)
             yield Finding(
                 f"no route serves the address {shown}",
                 address.where,
-                f"the socket never opens, or nobody answers; there is {patterns or 'no route'}",
-                "make the two the same",
+                f"the socket never opens, or nothing answers; the routes are {patterns or 'none'}",
+                "make the address and the route the same",
             )
 
 
-def _serves(route: Route, path: str, case: Case) -> bool:
-    """Say whether a route may serve a path."""
+def _serves(route: Route, path: str, context: Context) -> bool:
+    """Return whether a route may serve a path."""
     paths = (path.replace(UNKNOWN, sample) for sample in SAMPLES)
     if UNKNOWN in route.pattern:
         return True
     try:
-        if case.api == CHANNELS_1:
-            return any(re.match(route.pattern, its) for its in paths)
-        return any(re.search(route.pattern, its.lstrip("/")) for its in paths)
+        if context.api == CHANNELS_1:
+            return any(re.match(route.pattern, one) for one in paths)
+        return any(re.search(route.pattern, one.lstrip("/")) for one in paths)
     except re.error:
         return False
 
 
-def _unused_routes(app: App, case: Case) -> Iterator[Finding]:
-    every = [address for its in case.apps for address in _addresses(its, case)]
-    certain = all(address.path for address in every) and app.pages()
-    if not certain or case.scripts_have("WebSocket"):
+def _unused_routes(app: App, context: Context) -> Iterator[Finding]:
+    every = [address for one in context.apps for address in _addresses(one, context)]
+    followed = all(context.is_followed(page) for page in app.pages())
+    certain = all(address.path for address in every) and app.pages() and followed
+    if not certain or context.scripts_have("WebSocket"):
         return
     for route in app.routes():
-        if not any(_serves(route, address.path, case) for address in every if address.path):
+        if not any(_serves(route, address.path, context) for address in every if address.path):
             yield Finding(
                 "no page opens a socket at this route",
                 route.where,
@@ -131,30 +144,36 @@ def _unused_routes(app: App, case: Case) -> Iterator[Finding]:
             )
 
 
-def _live_pages(app: App, case: Case) -> Iterator[Finding]:
-    if case.api != LIVE_PAGES:
+def _live_pages(app: App, context: Context) -> Iterator[Finding]:
+    if context.api != LIVE_PAGES:
         return
     for page in app.pages():
         method, at = live_method_of(page), app.modules[page.module].at
-        sends = _first(case.shown(page), "liveSend") or _first(case.shown(page), "liveSocket")
-        if sends and not method and page.is_plain:
+        shown = context.shown(page)
+        sends = _first(shown, "liveSend") or _first(shown, "liveSocket")
+        if sends and not method and app.is_plain(page):
             yield Finding(
                 f"the page {page.node.name} sends live messages and has no live_method",
                 sends,
                 "oTree opens no socket on such a page: liveSend is not defined there",
-                f"give {page.node.name} a live_method",
+                f"add a live_method to {page.node.name}",
             )
-        elif method and not sends and not case.scripts_have("liveSend"):
+        elif (
+            method
+            and not sends
+            and context.is_followed(page)
+            and not context.scripts_have("liveSend", "liveSocket")
+        ):
             yield Finding(
                 f"nothing on the page {page.node.name} calls its live_method",
                 at(method),
-                "it is called when a script says liveSend, and none of its templates does",
+                "it is called when a script calls liveSend, and none of its templates does",
                 "include the script in the page's template, or call liveSend there",
             )
         elif (
             isinstance(method, ast.Assign)
             and isinstance(method.value, ast.Constant)
-            and case.release >= Version("6.0.0b10")
+            and context.release >= Version("6.0.0b10")
         ):
             yield Finding(
                 "live_method is the name of a function",
@@ -164,13 +183,36 @@ def _live_pages(app: App, case: Case) -> Iterator[Finding]:
             )
 
 
+def _written_hosts(app: App, context: Context) -> Iterator[Finding]:
+    """Find sockets whose scheme or host is written out: on another server they do not open."""
+    for address in _addresses(app, context):
+        if address.host in LOCAL:
+            yield Finding(
+                f"the socket's host is written out: {address.host}",
+                address.where,
+                "on any other computer the browser asks that computer itself, and nothing answers",
+                "begin the address with location.origin.replace('http', 'ws')",
+            )
+        elif address.scheme == "ws" and not address.host.strip(UNKNOWN):
+            yield Finding(
+                "the socket's scheme is written out: ws://",
+                address.where,
+                "on a page that is served over https the browser refuses the socket (mixed "
+                "content)",
+                "begin the address with location.origin.replace('http', 'ws')",
+            )
+
+
+LOCAL = {"localhost", "127.0.0.1", "0.0.0.0"}
+
+
 def _first(shown: list[Template], word: str) -> str | None:
     return next(filter(None, (template.first(word) for template in shown)), None)
 
 
 STAGES: tuple[tuple[Check, ...], ...] = (
     (_lost_templates,),
-    (_not_served, _live_pages),
+    (_not_served, _live_pages, _written_hosts),
     (_unused_routes,),
 )
-"""The checks, in the order in which the faults of one make those of the next meaningless."""
+"""The checks in order: a fault that one stage finds makes the next stages meaningless."""

@@ -10,15 +10,18 @@ from packaging.version import Version
 from channelsmin.project.doctor.app_source import UNKNOWN
 
 INCLUDES = re.compile(r"\{[{%]\s*(?:include|extends)\s+(['\"])([^'\"]+)\1")
+INCLUDES_UNKNOWN = re.compile(r"\{[{%]\s*(?:include|include_sibling|extends)\s+[^'\"\s]")
 COMMENTS = re.compile(
     r"\{%\s*comment\b.*?endcomment\s*%\}|<!--.*?-->|\{#.*?#\}|^\s*//[^\n]*",
     re.DOTALL | re.MULTILINE,
 )
+EXTENDS = re.compile(r"\{[{%]\s*extends\s+(['\"])([^'\"]+)\1")
+BLOCK = re.compile(r"\{[{%]-?\s*(?:(block)\s+(\w+)|(endblock)\b[^}%]*)\s*-?[}%]\}")
 OPENS_SOCKET = re.compile(r"\bnew\s+\w*WebSocket\s*\(")
 VARIABLE = re.compile(r"\{\{(.*?)\}\}")
 
 AppContext = Mapping[str, str] | None
-"""What a page gives its template, by name; None where that can't be told."""
+"""The variables that a page gives its template, by name; None if they are not certain."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Template:
     text: str
 
     def at(self, offset: int) -> str:
-        """Return where a part of it stands: `_templates/lobby/MyPage.html:12`."""
+        """Return the place of a part of it: `_templates/lobby/MyPage.html:12`."""
         return f"{self.path.as_posix()}:{self.text.count(chr(10), 0, offset) + 1}"
 
     def includes(self) -> Iterator[tuple[str, str]]:
@@ -38,29 +41,53 @@ class Template:
         for match in INCLUDES.finditer(self.text):
             yield match[2], self.at(match.start())
 
+    @property
+    def extends(self) -> tuple[str, str] | None:
+        """The template that it extends, with the place; None if it extends none."""
+        match = EXTENDS.search(self.text)
+        return (match[2], self.at(match.start())) if match else None
+
+    def blocks(self) -> Iterator[tuple[str, str, bool]]:
+        """Yield its blocks: the name, the place, and whether it is inside another block."""
+        depth = 0
+        for match in BLOCK.finditer(self.text):
+            if match[3]:
+                depth = max(depth - 1, 0)
+                continue
+            yield match[2], self.at(match.start()), depth > 0
+            depth += 1
+
+    @property
+    def includes_unknown(self) -> bool:
+        """Whether it includes or extends a template that is named by a value: `include C.PART`."""
+        return bool(INCLUDES_UNKNOWN.search(self.text))
+
     def first(self, word: str) -> str | None:
-        """Return where a word stands first, None if it doesn't."""
+        """Return the place of the first occurrence of a word, None if there is none."""
         found = re.search(rf"\b{word}\b", self.text)
         return self.at(found.start()) if found else None
 
 
 @dataclass(frozen=True)
 class Address:
-    """The address of a socket that a script opens, as far as it can be told.
+    """The address of a socket that a script opens, as far as it is certain.
 
-    `path` is None where it can't. `missing` are the variables that no page gives the template.
+    `path` is None if it is not certain. `missing` are variables that no page gives the template.
     """
 
     path: str | None
     missing: tuple[str, ...]
     where: str
+    scheme: str = ""
+    host: str = ""
+    """Both "" if they are not written out; the host without its port."""
 
 
 def read(project: Path, release: Version) -> dict[str, Template]:
     """Return the templates of a project by the names that oTree finds them under."""
     folders = [*sorted(project.glob("*/templates")), project / "_templates"]
     found = {_name(path, at): path for at in folders for path in at.rglob("*.html")}
-    if release.major >= 5:  # which also finds them beside the app's modules
+    if release.major >= 5:  # which also finds them next to the app's modules
         found |= {_name(path, project): path for path in project.glob("*/*.html")} | found
     return {
         name: Template(name, path.relative_to(project), _without_comments(path))
@@ -96,11 +123,14 @@ def addresses(shown: list[Template], context: AppContext) -> Iterator[Address]:
         for match in OPENS_SOCKET.finditer(template.text):
             missing: list[str] = []
             written = _value(_terms(template.text, match.end()), texts, context, missing.append)
-            yield Address(_path(written), tuple(missing), template.at(match.start()))
+            scheme, _, rest = written.rpartition("://")
+            host = rest.partition("/")[0].partition(":")[0] if scheme else ""
+            where = template.at(match.start())
+            yield Address(_path(written), tuple(missing), where, scheme, host)
 
 
 def _path(address: str) -> str | None:
-    """Return the path of an address of this very server, None if that is not certain."""
+    """Return the path of an address on this server, None if it is not certain."""
     host, slash, path = address.rpartition("://")[2].partition("/")
     return slash + path if slash and not host.strip(UNKNOWN) else None
 
@@ -112,7 +142,7 @@ def _value(
     miss: Callable[[str], None],
     depth: int = 4,
 ) -> str:
-    """Return what a sum of JavaScript's stands for, with UNKNOWN for what can't be told."""
+    """Return the value of a JavaScript sum, with UNKNOWN for the parts that are not certain."""
     return "".join(_term(term.strip(), texts, context, miss, depth) for term in terms)
 
 
@@ -130,7 +160,7 @@ def _term(
 
 
 def _variable(name: str, context: AppContext, miss: Callable[[str], None]) -> str:
-    """Return what a template's variable stands for; tell of one that no page gives it."""
+    """Return the value of a template's variable; report one that no page gives it."""
     if context is None or not name.isidentifier() or name in OTREE_GIVES:
         return UNKNOWN
     if name not in context:
@@ -146,7 +176,7 @@ OTREE_GIVES = {
 
 
 def _terms(text: str, start: int) -> list[str]:
-    """Return the terms of the sum that begins here in a script, as they are written."""
+    """Return the terms of the sum that begins at this place of a script."""
     depth, quote, begin, terms = 0, "", start, []
     end = len(text)
     for place in range(start, len(text)):
@@ -167,11 +197,11 @@ def _terms(text: str, start: int) -> list[str]:
         elif sign in ",;)?" or (sign == "\n" and _ends(text[begin:place], text[place:])):
             end = place
             break
-    if text[end : end + 1] == "?":  # a choice between two: no telling
+    if text[end : end + 1] == "?":  # a choice between two: not certain
         return [""]
     return [*terms, text[begin:end]]
 
 
 def _ends(before: str, after: str) -> bool:
-    """Say whether a line's end is that of a statement without a semicolon."""
+    """Return whether the end of a line ends a statement without a semicolon."""
     return bool(before.strip()) and not after.lstrip().startswith("+")

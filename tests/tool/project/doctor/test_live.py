@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from channelsmin.errors import UserError
-from channelsmin.project.doctor import live, run_checks
-from channelsmin.runtime import export, server
+from channelsmin.project.doctor import live, play, run_checks
+from channelsmin.project.doctor.play import Played
+from channelsmin.runtime import browser, export, server
 
 OTREE = f"""#!{sys.executable}
 import json
@@ -111,6 +112,8 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.setattr(server, "START_SECONDS", 10)
     monkeypatch.setattr(live, "PATIENCE", 2)
+    monkeypatch.setattr(live, "LOG_IS_QUIET", 0.2)
+    monkeypatch.setattr(browser, "is_available", lambda: False)
 
 
 def test_what_works_is_said_and_the_project_stays_as_it_is(
@@ -118,7 +121,11 @@ def test_what_works_is_said_and_the_project_stays_as_it_is(
 ) -> None:
     before = contents(project)
     assert run_checks.run_live(project, None, environment)
-    assert said[-1] == "channelsmin: one click moved 3 members, over their sockets"
+    assert said[-2:] == [
+        "channelsmin: one click was answered on 3 sockets",
+        "channelsmin: no browser here, so no script ran and no page was submitted",
+    ]
+    assert "moved" not in "".join(said[-2:])
     assert contents(project) == before
 
 
@@ -126,7 +133,7 @@ def test_what_works_is_said_and_the_project_stays_as_it_is(
     ("fault", "step", "why"),
     [
         ("no start", "start the server", "ImportError: planted"),
-        ("no session", "make a session", "KeyError: planted"),
+        ("no session", "create a session", "KeyError: planted"),
         ("500", "open the page /p/1/MyPage/1", "status 500; the server says: ValueError: planted"),
         ("refuses", "connect the socket /mine/1/", "HTTP 404"),
         ("closes", "ask", "the server closed it (code 1000); the server says: ValueError: planted"),
@@ -146,19 +153,54 @@ def test_the_step_at_which_it_stops_is_named_with_what_the_server_says(
     assert fix.startswith("    fix: ")
 
 
+def test_a_protocol_that_is_not_known_is_not_spoken(
+    project: Path, environment: Path, said: list[str]
+) -> None:
+    (project / "fault.txt").write_text("own")
+    assert run_checks.run_live(project, None, environment)
+    assert said[-2] == (
+        "channelsmin: 3 sockets opened and stayed open; the app's protocol is not known"
+    )
+
+
+def test_a_real_time_page_that_opens_no_socket_is_a_finding(
+    project: Path, environment: Path, said: list[str]
+) -> None:
+    (project / "fault.txt").write_text("no socket")
+    assert not run_checks.run_live(project, None, environment)
+    assert said[-1].startswith("channelsmin: it does not open its socket")
+
+
 @pytest.mark.parametrize(
-    ("fault", "words"),
+    ("played", "words"),
     [
-        ("own", "3 sockets opened and stayed open; what this app says on them isn't known"),
-        ("no socket", "not tried, as its first page, /p/1/MyPage/1, opens no socket of its own"),
+        (
+            Played(3, 3, "Done", "/p/a/x/MyPage/1", (), True),
+            "one press of 'Done' moved 3 of 3 memb",
+        ),
+        (
+            Played(3, 0, "Done", "/p/a/x/MyPage/1", (), True),
+            "it does not move everybody at a press of 'Done'",
+        ),
+        (Played(3, 0, "Done", "/p/a/x/MyPage/1", (), False), "it does not open its socket"),
+        (
+            Played(3, 0, "", "/p", (("load the page", "x is not defined"),), True),
+            "it does not load the page\n    why: x is not defined",
+        ),
     ],
 )
-def test_what_was_not_tried_is_said(
-    fault: str, words: str, project: Path, environment: Path, said: list[str]
+def test_what_was_seen_in_the_browser_is_said(
+    played: Played,
+    words: str,
+    project: Path,
+    environment: Path,
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (project / "fault.txt").write_text(fault)
-    assert run_checks.run_live(project, None, environment)
-    assert said[-1] == f"channelsmin: {words}"
+    monkeypatch.setattr(browser, "is_available", lambda: True)
+    monkeypatch.setattr(play, "play", lambda links: played)
+    assert run_checks.run_live(project, None, environment) == (played.moved == 3)
+    assert words in said[-1]
 
 
 def test_the_project_s_own_environment_is_taken(
@@ -166,7 +208,7 @@ def test_the_project_s_own_environment_is_taken(
 ) -> None:
     environment.rename(project / ".venv")
     assert run_checks.run_live(project, None, None)
-    assert "one click moved 3 members" in said[-1]
+    assert "one click was answered on 3 sockets" in said[-2]
 
 
 def test_an_environment_of_another_release_is_refused(
@@ -174,15 +216,16 @@ def test_an_environment_of_another_release_is_refused(
 ) -> None:
     (environment / "bin" / "python").write_text(PYTHON.format("5.11.5"))
     for named in (environment, tmp_path):
-        with pytest.raises(UserError, match=r"is no virtual environment with oTree 6\.0\.15 in it"):
+        with pytest.raises(UserError, match=r"is not a virtual environment with oTree 6\.0\.15"):
             run_checks.run_live(project, None, named)
 
 
 def test_of_a_release_that_is_not_certain_no_socket_is_tried(
     project: Path, environment: Path
 ) -> None:
-    (project / "requirements_base.txt").write_text("otree==5.11.5\n")
-    with pytest.raises(UserError, match="the sockets were not tried: mend this first"):
+    (project / "requirements_base.txt").write_text("otree==3.4.0\n")
+    shutil.rmtree(project / "channelsmin")
+    with pytest.raises(UserError, match="the project was not run: fix this first"):
         run_checks.run_live(project, None, environment)
 
 
@@ -192,4 +235,4 @@ def test_a_static_fault_is_told_beside_what_works(
     (project / "_static").rmdir()
     assert not run_checks.run_live(project, None, environment)
     assert said[0].startswith("_static: there is no folder _static")
-    assert "one click moved 3 members" in said[-1]
+    assert "one click was answered on 3 sockets" in said[-2]

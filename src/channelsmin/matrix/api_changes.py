@@ -1,0 +1,139 @@
+"""Differences between releases that a project is held against: `matrix/api_changes.toml`."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from channelsmin.paths import ROOT, read_toml
+
+API_CHANGES = ROOT / "matrix" / "api_changes.toml"
+
+
+@dataclass(frozen=True)
+class PageMethod:
+    """A method of a page of a one-file app: what oTree calls it with."""
+
+    name: str
+    parameters: tuple[str, ...]
+    keywords: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ScriptName:
+    """A name that oTree's scripts define on the pages of some releases."""
+
+    name: str
+    releases: SpecifierSet
+    instead: str
+
+    @property
+    def in_words(self) -> str:
+        """The releases that have it, in words: `5.7.0 to before 5.9.0`."""
+        bounds = {one.operator: one.version for one in self.releases}
+        last = f" to before {bounds['<']}" if "<" in bounds else " on"
+        return f"from {bounds['>=']}{last}"
+
+
+@functools.cache
+def _all() -> Mapping[str, Any]:
+    return read_toml(API_CHANGES)
+
+
+@functools.cache
+def _specifier(text: str) -> SpecifierSet:
+    return SpecifierSet(text)
+
+
+def _about(kind: str, release: Version) -> list[Mapping[str, Any]]:
+    return [
+        entry
+        for entry in _all()[kind]
+        if _specifier(entry["releases"]).contains(release, prereleases=True)
+    ]
+
+
+def python_break(release: Version, python: str) -> str:
+    """Return how a release fails on a Python that it accepts, "" if it does not."""
+    for entry in _about("python_break", release):
+        if python in _specifier(entry["pythons"]):
+            return str(entry["message"])
+    return ""
+
+
+def page_methods(release: Version) -> dict[str, PageMethod]:
+    """Return the methods that a release calls on a page of a one-file app, by name."""
+    return {
+        entry["name"]: PageMethod(
+            entry["name"], tuple(entry["parameters"]), tuple(entry.get("keywords", ()))
+        )
+        for entry in _about("page_method", release)
+    }
+
+
+def missing_script_names(release: Version) -> list[ScriptName]:
+    """Return the names that other releases define on their pages and this one does not."""
+    every = [
+        ScriptName(entry["name"], _specifier(entry["releases"]), entry["instead"])
+        for entry in _all()["script_name"]
+    ]
+    return [one for one in every if not one.releases.contains(release, prereleases=True)]
+
+
+def template_filters(release: Version) -> frozenset[str]:
+    """Return the filters of a release's own template engine; empty if it has Django's."""
+    return _names("template_filters", release)
+
+
+def template_tags(release: Version) -> frozenset[str]:
+    """Return the tags of a release's own template engine; empty if it has Django's."""
+    return _names("template_tags", release)
+
+
+def template_blocks(release: Version) -> frozenset[str]:
+    """Return the blocks that a release's own base templates have."""
+    return _names("template_blocks", release)
+
+
+def _names(kind: str, release: Version) -> frozenset[str]:
+    return frozenset(name for entry in _about(kind, release) for name in entry["names"])
+
+
+def filter_instead(name: str) -> str:
+    """Return the filters of oTree 5 and 6 that replace one of Django's, "" if none does."""
+    entries = _all()["filter_instead"]
+    return next((str(entry["instead"]) for entry in entries if entry["name"] == name), "")
+
+
+def modules_gone(release: Version) -> dict[str, str]:
+    """Return the packages that oTree once brought along and a release does not: what to use."""
+    return {entry["module"]: entry["instead"] for entry in _about("module_gone", release)}
+
+
+def server_commands() -> frozenset[str]:
+    """Return every command that starts a part of oTree's production server, of any release."""
+    return frozenset(entry["command"] for entry in _all()["server_command"])
+
+
+def has_server_command(command: str, release: Version) -> bool:
+    """Return whether a release has a command that starts a part of its production server."""
+    return any(entry["command"] == command for entry in _about("server_command", release))
+
+
+def is_one_process(release: Version) -> bool:
+    """Return whether a release's server works as a single process only."""
+    return bool(_about("one_process", release))
+
+
+def needs_redis_in_production(release: Version) -> bool:
+    """Return whether a release's production server keeps its channel layer in Redis."""
+    return bool(_about("redis_in_production", release))
+
+
+def host_python() -> tuple[str, str, str]:
+    """Return the host, the oldest Python that it may take by default, and the file to name one."""
+    entry = _all()["host_python"][0]
+    return entry["host"], entry["python"], entry["file"]

@@ -1,0 +1,247 @@
+"""Check the code of pages against what this release calls: signatures, live methods, timeouts."""
+
+import ast
+from collections.abc import Iterator
+
+from packaging.version import Version
+
+from channelsmin.matrix import api_changes
+from channelsmin.matrix.api_changes import PageMethod
+from channelsmin.project.doctor.app_source import App, Function, Page, functions, name_of
+from channelsmin.project.doctor.context import LIVE_PAGES, Check, Context, live_method_of
+from channelsmin.project.doctor.finding import Finding
+
+ASYNC_LIVE = Version("6.0.0b10")
+"""The first release with asynchronous live methods (6.0.15:otree/live.py:33)."""
+
+OF_PAGE = {"player", "form", "request", "timeout_happened", "get_context_data", "vars_for_template"}
+"""What a page has and a player has not: `self.player` in a method that gets the player as self."""
+
+Nested = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+
+
+def _signatures(app: App, context: Context) -> Iterator[Finding]:
+    """Find methods of pages that oTree calls with other arguments than they accept."""
+    methods = api_changes.page_methods(context.release)
+    if context.api != LIVE_PAGES or not methods:
+        return
+    for page in app.pages():
+        one_file = page.module == ""
+        for method in functions(page.node):
+            if method.name in methods and (one_file or method.name != "live_method"):
+                yield from _signature(app, page, method, methods[method.name], one_file, context)
+
+
+def _signature(
+    app: App, page: Page, method: Function, called: PageMethod, one_file: bool, context: Context
+) -> Iterator[Finding]:
+    decorators = [name_of(one) for one in method.decorator_list]
+    if any(one != "staticmethod" for one in decorators):
+        return
+    is_static = bool(decorators)
+    arguments = [*method.args.posonlyargs, *method.args.args]
+    names = [one.arg for one in arguments]
+    wanted = list(called.parameters)
+    at = app.modules[page.module].at(method)
+    written = f"{page.node.name}.{method.name}({', '.join(names)})"
+    if not one_file:
+        bound = [name for name in wanted[1:] if name not in called.keywords]
+        accepted = arguments if is_static else arguments[1:]
+        if not _fits(method, len(accepted), len(bound)):
+            right = f"def {method.name}({', '.join(['self', *bound])})"
+            yield Finding(
+                f"{written} does not accept what oTree {context.release} calls it with",
+                at,
+                "in an app with pages.py oTree calls the methods on the page: the page ends in "
+                "error 500",
+                f"write {right}, without @staticmethod",
+            )
+        return
+    right = f"@staticmethod, def {method.name}({', '.join(wanted)})"
+    if not _fits(method, len(arguments), len(wanted)) or not _accepts(method, called.keywords):
+        yield Finding(
+            f"{written} does not accept what oTree {context.release} calls it with",
+            at,
+            f"in an app of one file oTree calls it with ({', '.join(wanted)}): the page ends in "
+            "error 500",
+            f"write {right}",
+        )
+    elif not is_static and names[:1] == ["self"] and _uses_page(method):
+        yield Finding(
+            f"{written} is called with the player in place of the page",
+            at,
+            "in an app of one file `self` is the player, which has no such attribute: the page "
+            "ends in error 500",
+            f"write {right}, and player in place of self.player",
+        )
+
+
+def _fits(method: Function, accepted: int, given: int) -> bool:
+    if method.args.vararg or method.args.kwarg:
+        return True
+    return accepted - len(method.args.defaults) <= given <= accepted + len(method.args.kwonlyargs)
+
+
+def _accepts(method: Function, keywords: tuple[str, ...]) -> bool:
+    named = {one.arg for one in (*method.args.args, *method.args.kwonlyargs)}
+    return bool(method.args.kwarg) or named >= {*keywords}
+
+
+def _uses_page(method: Function) -> bool:
+    return any(
+        isinstance(node, ast.Attribute) and name_of(node.value) == "self" and node.attr in OF_PAGE
+        for node in ast.walk(method)
+    )
+
+
+def _live_function(app: App, page: Page) -> Function | None:
+    """Return the function that answers a page's live messages, None if it cannot be found."""
+    method = live_method_of(page)
+    if isinstance(method, Function):
+        plain = all(name_of(one) == "staticmethod" for one in method.decorator_list)
+        return method if plain else None
+    if not isinstance(method, ast.Assign):
+        return None
+    value = method.value
+    name = value.value if isinstance(value, ast.Constant) else name_of(value)
+    found = [
+        node
+        for _, node in app.nodes()
+        if isinstance(node, Function) and node.name == name and not node.decorator_list
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _own_nodes(function: Function) -> Iterator[ast.AST]:
+    """Yield the parts of a function, without those of functions inside it."""
+    pending: list[ast.AST] = list(function.body)
+    while pending:
+        node = pending.pop()
+        yield node
+        if not isinstance(node, Nested):
+            pending += ast.iter_child_nodes(node)
+
+
+def _live_answers(app: App, context: Context) -> Iterator[Finding]:
+    """Find live methods whose answers oTree refuses."""
+    for page in app.pages():
+        function = _live_function(app, page)
+        if function is None or page.node.name in app.patched:
+            continue
+        module = next(m for m, node in app.nodes() if node is function)
+        at = app.modules[module].at
+        nodes = list(_own_nodes(function))
+        yields = [node for node in nodes if isinstance(node, ast.Yield | ast.YieldFrom)]
+        is_async = isinstance(function, ast.AsyncFunctionDef)
+        if is_async and context.release < ASYNC_LIVE:
+            yield _refused(
+                f"the live method of {page.node.name} is asynchronous",
+                at(function),
+                f"oTree {context.release} does not await it (6.0.0b10 and later do): nothing is "
+                "sent, and the server logs `was never awaited`",
+                "write def instead of async def",
+            )
+        elif is_async and not yields:
+            yield _refused(
+                f"the live method of {page.node.name} is async and does not yield",
+                at(function),
+                "oTree accepts a function that returns, or an async generator",
+                "write yield instead of return, or def instead of async def",
+            )
+        elif yields and not is_async:
+            yield _refused(
+                f"the live method of {page.node.name} yields",
+                at(yields[0]),
+                "oTree accepts a function that returns, or (from 6.0.0b10 on) an async generator",
+                "write return instead of yield, or async def instead of def",
+            )
+        else:
+            answers = yields if is_async else [n for n in nodes if isinstance(n, ast.Return)]
+            for answer in answers:
+                if isinstance(answer, ast.Return | ast.Yield) and (
+                    why := _refusal(answer.value, nodes)
+                ):
+                    yield _refused(
+                        f"the live method of {page.node.name} returns {why}",
+                        at(answer),
+                        "oTree accepts a dict whose keys are members' id_in_group, or 0 alone for "
+                        'the whole group: the page gets `"otree_success": false`',
+                        "return {0: …} for the whole group, {player.id_in_group: …} for one member",
+                    )
+
+
+def _refused(what: str, where: str, why: str, fix: str) -> Finding:
+    return Finding(what, where, why, fix)
+
+
+def _refusal(value: ast.expr | None, nodes: list[ast.AST], depth: int = 2) -> str:
+    """Return why oTree refuses an answer, in words; "" if it accepts it, or may accept it."""
+    match value:
+        case ast.Constant(value=constant) if constant:
+            return "no dict"
+        case ast.List(elts=[_, *_]) | ast.Tuple(elts=[_, *_]) | ast.Set() | ast.JoinedStr():
+            return "no dict"
+        case ast.ListComp() | ast.SetComp() | ast.GeneratorExp():
+            return "no dict"
+        case ast.Dict(keys=keys):
+            constants = [key.value for key in keys if isinstance(key, ast.Constant)]
+            texts = [key for key in constants if isinstance(key, str)]
+            if texts:
+                return f"a dict with the key {texts[0]!r}"
+            if 0 in constants and len(keys) > 1:
+                return "a dict with the key 0 and others"
+        case ast.Call(func=ast.Name(id="dict"), args=[], keywords=[first, *_]) if first.arg:
+            return f"a dict with the key {first.arg!r}"
+        case ast.IfExp(body=body, orelse=orelse):
+            return _refusal(body, nodes, depth) or _refusal(orelse, nodes, depth)
+        case ast.Name(id=name) if depth:
+            values = [
+                node.value
+                for node in nodes
+                if isinstance(node, ast.Assign) and name in map(name_of, node.targets)
+            ]
+            changed = any(
+                isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)
+                for node in nodes
+            )
+            if len(values) == 1 and changed:
+                return _refusal(values[0], nodes, depth - 1)
+    return ""
+
+
+def _timeouts(app: App, context: Context) -> Iterator[Finding]:
+    """Find pages on which a timeout counts as the click that their live method records."""
+    if context.api != LIVE_PAGES:
+        return
+    for page in app.pages():
+        limited = page.method("get_timeout_seconds") or any(
+            isinstance(line, ast.Assign) and "timeout_seconds" in map(name_of, line.targets)
+            for line in page.node.body
+        )
+        leaving, live = page.method("before_next_page"), _live_function(app, page)
+        if not limited or not leaving or not live:
+            continue
+        uses = any(
+            isinstance(node, ast.Name) and node.id == "timeout_happened"
+            for line in leaving.body
+            for node in ast.walk(line)
+        )
+        own = {node.name for _, node in app.nodes() if isinstance(node, Function)}
+        shared = _called(leaving) & _called(live) & own
+        if shared and not uses:
+            yield Finding(
+                f"a timeout on {page.node.name} counts as a click",
+                app.modules[page.module].at(leaving),
+                f"before_next_page also runs when the time is over, and calls {min(shared)}, as "
+                "the "
+                "live method does for a click: the data name a member who did not click",
+                "return at once if timeout_happened",
+            )
+
+
+def _called(function: Function) -> set[str]:
+    return {name_of(node.func) for node in ast.walk(function) if isinstance(node, ast.Call)}
+
+
+CHECKS: tuple[Check, ...] = (_signatures, _live_answers, _timeouts)
+"""The checks of the pages' code, for every app that a session config plays."""

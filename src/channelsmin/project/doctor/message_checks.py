@@ -1,0 +1,337 @@
+"""Check how consumers send: what is awaited, what a message contains, what a group is called."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+from channelsmin.project.doctor.app_source import (
+    UNKNOWN,
+    App,
+    Function,
+    functions,
+    name_of,
+    text_of,
+)
+from channelsmin.project.doctor.context import (
+    CHANNELS_2,
+    LIVE_PAGES,
+    Check,
+    Context,
+    consumers_of,
+)
+from channelsmin.project.doctor.finding import Finding
+
+LAYER_CALLS = {"group_send", "group_add", "group_discard"}
+
+SENDING = {"accept", "close", "send", "send_json"}
+"""The methods that are coroutines in an asynchronous consumer of Channels 2."""
+
+FRAMEWORK_CONSUMERS = {
+    *("WebsocketConsumer", "JsonWebsocketConsumer"),
+    *("AsyncWebsocketConsumer", "AsyncJsonWebsocketConsumer"),
+}
+
+GROUP_NAME = re.compile(r"[a-zA-Z0-9_.\-]*")
+LONGEST_GROUP_NAME = 99
+"""Characters (channels 2.4:channels/layers.py, asgiref 0.14:asgiref/base_layer.py)."""
+
+Message = dict[str, ast.expr]
+
+
+def _calls(app: App) -> Iterator[tuple[str, Function | None, ast.Call]]:
+    """Yield each call with its module and the innermost function that contains it."""
+    for name, module in app.modules.items():
+        pending: list[tuple[Function | None, ast.AST]] = [(None, module.tree)]
+        while pending:
+            inside, node = pending.pop()
+            if isinstance(node, ast.Call):
+                yield name, inside, node
+            if isinstance(node, Function):
+                inside = node
+            pending += ((inside, child) for child in ast.iter_child_nodes(node))
+
+
+def _sends(app: App) -> Iterator[tuple[str, Function | None, ast.Call, str]]:
+    """Yield the calls of a channel layer, also through async_to_sync, each with its name."""
+    for module, inside, call in _calls(app):
+        function = call.func.args[0] if isinstance(call.func, ast.Call) and call.func.args else None
+        for name in (name_of(call.func), name_of(function)):
+            if name in LAYER_CALLS:
+                yield module, inside, call, name
+
+
+def _message(
+    app: App, module: str, inside: Function | None, value: ast.expr | None, depth: int = 4
+) -> Message | None:
+    """Return what a message contains, None if that is not certain.
+
+    Follows a name that is assigned once, dict(…), {**…}, and a function that returns a dict.
+    """
+    if value is None or not depth:
+        return None
+    match value:
+        case ast.Dict(keys=keys, values=values):
+            return _of_dict(app, module, inside, keys, values, depth)
+        case ast.Call(func=ast.Name(id="dict"), args=[], keywords=given):
+            if not all(one.arg for one in given):
+                return None
+            return {str(one.arg): one.value for one in given}
+        case ast.Name(id=name):
+            return _of_name(app, module, inside, name, depth)
+        case ast.Call(func=function) if not isinstance(function, ast.Call):
+            return _of_function(app, module, name_of(function), depth)
+    return None
+
+
+def _of_dict(
+    app: App,
+    module: str,
+    inside: Function | None,
+    keys: list[ast.expr | None],
+    values: list[ast.expr],
+    depth: int,
+) -> Message | None:
+    found: Message = {}
+    for key, value in zip(keys, values, strict=True):
+        if key is None:
+            inner = _message(app, module, inside, value, depth - 1)
+            if inner is None:
+                return None
+            found |= inner
+            continue
+        text = text_of(key, app.constants(module))
+        if UNKNOWN in text:
+            return None
+        found[text] = value
+    return found
+
+
+def _of_name(
+    app: App, module: str, inside: Function | None, name: str, depth: int
+) -> Message | None:
+    scope: ast.AST = inside or app.modules[module].tree
+    if inside and name in {one.arg for one in ast.walk(inside.args) if isinstance(one, ast.arg)}:
+        return None
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Subscript | ast.Attribute) and name_of(node.value) == name:
+            changes = isinstance(node, ast.Attribute) and node.attr in {"update", "setdefault"}
+            if changes or isinstance(getattr(node, "ctx", None), ast.Store):
+                return None
+        if isinstance(node, ast.AugAssign) and name_of(node.target) == name:
+            return None
+    values = [
+        node.value
+        for node in ast.walk(scope)
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        and name in {name_of(target) for target in _targets(node)}
+    ]
+    if not values and inside:
+        return _of_name(app, module, None, name, depth)
+    return _message(app, module, inside, values[0], depth - 1) if len(values) == 1 else None
+
+
+def _targets(node: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
+    return node.targets if isinstance(node, ast.Assign) else [node.target]
+
+
+def _of_function(app: App, module: str, name: str, depth: int) -> Message | None:
+    found = [
+        node
+        for node in app.modules[module].nodes
+        if isinstance(node, ast.FunctionDef) and node.name == name
+    ]
+    if len(found) != 1:
+        return None
+    returns = [node for node in ast.walk(found[0]) if isinstance(node, ast.Return)]
+    if len(returns) != 1:
+        return None
+    return _message(app, module, found[0], returns[0].value, depth - 1)
+
+
+def _events(app: App, context: Context) -> Iterator[Finding]:
+    """Find messages to a group that end the consumers instead of reaching them."""
+    if context.api != CHANNELS_2:
+        return
+    consumers = consumers_of(app)
+    handlers = {one.name for _, node in consumers.values() for one in functions(node)}
+    bases = {base for name in consumers for base in app.bases(name)}
+    for module, inside, call, name in _sends(app):
+        if name != "group_send":
+            continue
+        named = {one.arg: one.value for one in call.keywords}
+        value = call.args[1] if len(call.args) > 1 else named.get("message")
+        event, at = _message(app, module, inside, value), app.modules[module].at(call)
+        if event is None:
+            continue
+        if "type" not in event:
+            yield Finding(
+                "a message to the group has no type",
+                at,
+                "in Channels 2 it ends each consumer that gets it: the socket closes with 1011, "
+                "opens again, and closes again at the next message",
+                "add 'type': 'news', and a method news(self, event) to the consumer",
+            )
+            continue
+        kind = text_of(event["type"], app.constants(module)).replace(".", "_")
+        if (
+            UNKNOWN not in kind
+            and kind not in handlers
+            and bases <= FRAMEWORK_CONSUMERS | {*consumers}
+        ):
+            yield Finding(
+                f"a message to the group is of the type {kind!r}, for which there is no method",
+                at,
+                "in Channels 2 the type names the consumer's method; without it the consumer ends",
+                f"write a method {kind}(self, event), or use the type of an existing one",
+            )
+
+
+def _asynchronous(app: App) -> Iterator[tuple[str, ast.ClassDef]]:
+    """Yield the asynchronous consumers, each with its module."""
+    for name, (module, node) in consumers_of(app).items():
+        if any(base.startswith("Async") for base in app.bases(name)):
+            yield module, node
+
+
+def _not_awaited(app: App, context: Context) -> Iterator[Finding]:
+    """Find coroutines that are created and never run."""
+    if context.api != CHANNELS_2:
+        return
+    for module, line in app.nodes():
+        call = line.value if isinstance(line, ast.Expr) else None
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+            continue
+        if call.func.attr in LAYER_CALLS:
+            yield _unawaited(
+                app,
+                module,
+                line,
+                call.func.attr,
+                "no message is sent, or the socket joins no group",
+                "; in a method that is not async, "
+                f"async_to_sync(self.channel_layer.{call.func.attr})(…)",
+            )
+    for module, consumer in _asynchronous(app):
+        own = {one.name: one for one in functions(consumer)}
+        coroutines = SENDING - own.keys()
+        coroutines |= {n for n, one in own.items() if isinstance(one, ast.AsyncFunctionDef)}
+        for method in own.values():
+            if isinstance(method, ast.AsyncFunctionDef):
+                yield from _unawaited_in(app, module, method, coroutines)
+
+
+def _unawaited_in(
+    app: App, module: str, method: ast.AsyncFunctionDef, coroutines: set[str]
+) -> Iterator[Finding]:
+    awaited = {
+        name_of(part)
+        for node in ast.walk(method)
+        if isinstance(node, ast.Await | ast.Call)
+        for part in ([node.value] if isinstance(node, ast.Await) else node.args)
+    }
+    for line in ast.walk(method):
+        call = line.value if isinstance(line, ast.Expr | ast.Assign) else None
+        if not isinstance(call, ast.Call):
+            continue
+        if isinstance(call.func, ast.Call) and name_of(call.func.func) in {
+            "database_sync_to_async",
+            "sync_to_async",
+        }:
+            targets = line.targets if isinstance(line, ast.Assign) else []
+            if not any(name_of(target) in awaited for target in targets):
+                name = f"{name_of(call.func.func)}(…)(…)"
+                yield _unawaited(app, module, line, name, "the database is not asked", "")
+        elif (
+            isinstance(line, ast.Expr)
+            and isinstance(call.func, ast.Attribute)
+            and name_of(call.func.value) == "self"
+            and call.func.attr in coroutines
+        ):
+            loses = {"accept": "the socket never opens", "close": "the socket stays open"}
+            why = loses.get(call.func.attr, "nothing of it happens")
+            yield _unawaited(app, module, line, call.func.attr, why, "")
+
+
+def _unawaited(
+    app: App, module: str, line: ast.AST, name: str, loses: str, otherwise: str
+) -> Finding:
+    return Finding(
+        f"{name} is called and not awaited",
+        app.modules[module].at(line),
+        f"the call alone only creates a coroutine: {loses}; the server logs `was never awaited`",
+        f"write `await` before it{otherwise}",
+    )
+
+
+def _sync_in_async(app: App, context: Context) -> Iterator[Finding]:
+    """Find async_to_sync in a coroutine, where it raises an error."""
+    if context.api == LIVE_PAGES and not consumers_of(app):
+        return
+    for module, inside, call in _calls(app):
+        is_call = isinstance(call.func, ast.Call) and name_of(call.func.func) == "async_to_sync"
+        if is_call and isinstance(inside, ast.AsyncFunctionDef):
+            yield Finding(
+                f"async_to_sync is called inside the coroutine {inside.name}",
+                app.modules[module].at(call),
+                "it raises a RuntimeError there (You cannot use AsyncToSync in the same thread as "
+                "an async event loop): the socket closes with 1011",
+                "write `await` before the function itself, without async_to_sync",
+            )
+
+
+def _group_names(app: App, context: Context) -> Iterator[Finding]:
+    """Find names that a channel layer refuses for a group."""
+    if context.api == LIVE_PAGES:
+        return
+    seen = set[str]()
+    named = [
+        (module, inside, call.args[0]) for module, inside, call in _group_calls(app) if call.args
+    ]
+    for module, inside, value in named:
+        for text, part in _texts(app, module, inside, value):
+            known = text.replace(UNKNOWN, "")
+            bad = sorted({sign for sign in known if not GROUP_NAME.fullmatch(sign)})
+            at = app.modules[module].at(part)
+            if at in seen or (not bad and len(known) <= LONGEST_GROUP_NAME):
+                continue
+            seen.add(at)
+            shown = text.replace(UNKNOWN, "…")
+            what = f"contains {bad[0]!r}" if bad else f"has over {LONGEST_GROUP_NAME} characters"
+            yield Finding(
+                f"the name of the group {what}: {shown}",
+                at,
+                "a channel layer accepts letters, digits, hyphens, underscores and periods, less "
+                "than 100 of them: the call raises a TypeError",
+                "use such characters only",
+            )
+
+
+def _group_calls(app: App) -> Iterator[tuple[str, Function | None, ast.Call]]:
+    for module, inside, call, _ in _sends(app):
+        yield module, inside, call
+    imported = {name for source, name, _ in app.imports() if source == "channels"}
+    for module, inside, call in _calls(app):
+        of_channels = (
+            isinstance(call.func, ast.Attribute) and name_of(call.func.value) == "channels"
+        )
+        if name_of(call.func) == "Group" and (of_channels or "Group" in imported):
+            yield module, inside, call
+
+
+def _texts(
+    app: App, module: str, inside: Function | None, value: ast.expr
+) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the texts that a value may have: written here, or where its name is assigned."""
+    if isinstance(value, ast.Attribute) or (isinstance(value, ast.Name) and inside):
+        scope = inside if isinstance(value, ast.Name) and inside else app.modules[module].tree
+        for node in ast.walk(scope):
+            if isinstance(node, ast.Assign) and any(
+                isinstance(target, type(value)) and name_of(target) == name_of(value)
+                for target in node.targets
+            ):
+                yield text_of(node.value, app.constants(module)), node.value
+    yield text_of(value, app.constants(module)), value
+
+
+CHECKS: tuple[Check, ...] = (_events, _not_awaited, _sync_in_async, _group_names)
+"""The checks of what consumers send."""

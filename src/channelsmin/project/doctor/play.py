@@ -1,0 +1,214 @@
+"""Play the first pages of an app in a real browser, as its members would."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from channelsmin.project.add import OTREE_SOCKETS
+from channelsmin.runtime import browser
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response
+
+LOAD_SECONDS = 20
+"""Seconds that a page may take to load."""
+
+MOVE_SECONDS = 8
+"""Seconds in which the others have to follow a click; the slowest path of the variants takes 6."""
+
+BUTTON = (
+    "form button[type=button]:visible:enabled",
+    "form input[type=button]:visible:enabled",
+    "button[type=button]:visible:enabled:not([data-bs-toggle]):not([data-toggle])",
+)
+"""The buttons that a person would press first, in this order: those that submit no form."""
+
+NEXT = (
+    ".otree-btn-next:visible:enabled, form button:visible:enabled, form input[type=submit]:visible"
+)
+
+ERRORS = ".otree-form-errors:visible, .otree-error:visible, .alert-danger:visible"
+
+
+@dataclass
+class Seen:
+    """What one member's browser reported: errors of scripts, failed requests, opened sockets."""
+
+    errors: list[str] = field(default_factory=list)
+    sockets: list[str] = field(default_factory=list)
+
+    def own_sockets(self) -> list[str]:
+        """Return the sockets that are not those of oTree's own pages."""
+        return [path for path in self.sockets if _first_part(path) not in OTREE_SOCKETS - {"live"}]
+
+
+def _first_part(path: str) -> str:
+    return path.strip("/").partition("/")[0]
+
+
+@dataclass
+class Member:
+    """A participant in a browser of their own."""
+
+    page: "Page"
+    seen: Seen
+
+    @property
+    def path(self) -> str:
+        """The address of the page that is shown."""
+        return urlsplit(self.page.url).path
+
+
+@dataclass(frozen=True)
+class Played:
+    """What came of playing: what a person did, how many members moved, and what went wrong."""
+
+    members: int
+    moved: int
+    pressed: str
+    page: str
+    problems: tuple[tuple[str, str], ...]
+    """Each with the step, and the text."""
+    opened: bool
+    """Whether the first page opened a socket of its own."""
+
+
+@contextmanager
+def _members(links: list[str]) -> "Iterator[list[Member]]":
+    """Open each link in a browser of its own."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = browser.launch(playwright)
+        try:
+            members = []
+            for link in links:
+                members.append(_member(chromium.new_context()))
+                members[-1].page.goto(link, timeout=LOAD_SECONDS * 1000)
+            yield members
+        finally:
+            chromium.close()
+
+
+def _member(context: "BrowserContext") -> Member:
+    page, seen = context.new_page(), Seen()
+
+    def on_console(message: "ConsoleMessage") -> None:
+        if message.type == "error" and "favicon" not in f"{message.text} {message.location}":
+            seen.errors.append(message.text)
+
+    def on_response(response: "Response") -> None:
+        if response.status >= 400 and "favicon" not in response.url:
+            path = urlsplit(response.url).path
+            seen.errors.append(f"{response.request.method} {path}: status {response.status}")
+
+    def on_failed(request: "Request") -> None:
+        failure = request.failure or ""
+        if "ERR_ABORTED" not in failure:
+            seen.errors.append(f"{request.method} {urlsplit(request.url).path}: {failure}")
+
+    page.on("console", on_console)
+    page.on("pageerror", lambda error: seen.errors.append(str(error)))
+    page.on("response", on_response)
+    page.on("requestfailed", on_failed)
+    page.on("websocket", lambda socket: seen.sockets.append(urlsplit(socket.url).path))
+    return Member(page, seen)
+
+
+def play(links: list[str]) -> Played:
+    """Open the links, press what a person would press on the first page, and look who moves."""
+    with _members(links) as members:
+        first = members[0]
+        start = first.path
+        first.page.wait_for_timeout(1500)
+        problems = [("load the page", text) for text in _errors(members)]
+        opened = any(member.seen.own_sockets() for member in members)
+        pressed = _press(first.page, BUTTON) if not problems else ""
+        if pressed:
+            _wait(members, start)
+        moved = _moved(members, start)
+        problems += [(f"press {pressed!r}", text) for text in _errors(members, len(problems))]
+        shown = _shown_errors(members)
+        problems += [(f"press {pressed!r}", text) for text in shown]
+        if not moved and not problems:
+            submitted = _go_on(first)
+            pressed = submitted or pressed
+            moved = _moved(members, start)
+            texts = [*_errors(members, len(problems)), *_shown_errors(members)]
+            problems += [(f"press {pressed!r}", text) for text in texts]
+        if moved and not problems:
+            went_on = _go_on(first)
+            texts = _errors(members, len(problems))
+            problems += [(f"press {went_on!r} on the next page", text) for text in texts]
+        return Played(len(members), moved, pressed, start, tuple(dict.fromkeys(problems)), opened)
+
+
+def _errors(members: list[Member], known: int = 0) -> list[str]:
+    found = list(dict.fromkeys(text for member in members for text in member.seen.errors))
+    return found[known:]
+
+
+def _shown_errors(members: list[Member]) -> list[str]:
+    found = []
+    for member in members:
+        for shown in member.page.locator(ERRORS).all_inner_texts()[:1]:
+            text = re.sub(r"\s+", " ", shown).strip()
+            found.append(f"the page says: {text[:200]}")
+    return list(dict.fromkeys(found))
+
+
+def _press(page: "Page", selectors: tuple[str, ...]) -> str:
+    """Press the first control that there is; return its text, "" if there is none."""
+    for selector in selectors:
+        control = page.locator(selector).first
+        if control.count():
+            text = (control.inner_text() or control.get_attribute("value") or "a button").strip()
+            control.click(timeout=5000)
+            return text
+    return ""
+
+
+def _go_on(member: Member) -> str:
+    """Fill the form as a person would, and press its button; return the button's text."""
+    page = member.page
+    for kind, value in (("number", "1"), ("text", "1"), ("range", "1")):
+        for control in page.locator(f"form input[type={kind}]:visible").all():
+            control.fill(control.get_attribute("min") or value)
+    for control in page.locator("form select:visible").all():
+        control.select_option(index=1)
+    for control in page.locator("form textarea:visible").all():
+        control.fill("1")
+    names = {
+        control.get_attribute("name") for control in page.locator("form input[type=radio]").all()
+    }
+    for name in names - {None}:
+        page.locator(f"form input[type=radio][name='{name}']").first.check()
+    before = member.path
+    pressed = _press(page, (NEXT,))
+    if pressed:
+        _wait([member], before)
+    return pressed
+
+
+def _wait(members: list[Member], start: str) -> None:
+    waited = 0
+    while _moved(members, start) < len(members) and waited < MOVE_SECONDS * 1000:
+        members[0].page.wait_for_timeout(250)
+        waited += 250
+        if waited > 1500 and any(member.seen.errors for member in members):
+            return
+
+
+def _moved(members: list[Member], start: str) -> int:
+    """Return how many members have left the first page, each on a page of its own address."""
+    name = _page_name(start)
+    return sum(_page_name(member.path) != name for member in members)
+
+
+def _page_name(path: str) -> str:
+    """Return the app and the page in an address: /p/<code>/<app>/<page>/<index>."""
+    parts = path.strip("/").split("/")
+    return "/".join(parts[2:])

@@ -1,0 +1,259 @@
+"""Check templates against this release: filters, tags, blocks, script names, and forms."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+from channelsmin.matrix import api_changes
+from channelsmin.project.doctor.app_source import UNKNOWN, App, Page, name_of, text_of
+from channelsmin.project.doctor.context import LIVE_PAGES, Check, Context, live_method_of
+from channelsmin.project.doctor.finding import Finding
+from channelsmin.project.doctor.template_source import Template
+
+EXPRESSION = re.compile(r"\{\{(.*?)\}\}|\{%(.*?)%\}")
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+FILTER = re.compile(r"(?<!\|)\|\s*([A-Za-z_]\w*)")
+SHIPPED = ("otree/", "global/")
+"""How the names of oTree's own base templates begin."""
+
+CONTROL = re.compile(
+    r"<(?:button|input)\b[^>]*?\b(?:name|id)\s*=\s*(['\"]?)submit\1(?=[\s>/])", re.IGNORECASE
+)
+SUBMITS = re.compile(r"\.(?:submit|requestSubmit)\s*\(")
+HEARS = re.compile(r"function\s+liveRecv\s*\(|\bliveRecv\s*=|\.onmessage\s*=|\(['\"]message['\"]")
+SETS_VALUE = re.compile(r"\.(?:value|checked|valueAsNumber)\s*=[^=]|\.val\(|setAttribute\(")
+
+
+def _shown(app: App, context: Context) -> list[Template]:
+    """Return all templates that the app's pages show, each once."""
+    return list({one.name: one for page in app.pages() for one in context.shown(page)}.values())
+
+
+def _filters_and_tags(app: App, context: Context) -> Iterator[Finding]:
+    """Find Django's filters and tags, which oTree's own template engine does not have."""
+    filters = api_changes.template_filters(context.release)
+    tags = api_changes.template_tags(context.release)
+    if not filters or any("otree.templating" in module for module, _, _ in app.imports()):
+        return
+    for template in _shown(app, context):
+        for match in EXPRESSION.finditer(template.text):
+            written = QUOTED.sub(lambda quoted: " " * len(quoted[0]), match[1] or match[2] or "")
+            for name in FILTER.findall(written):
+                if name not in filters:
+                    instead = api_changes.filter_instead(name)
+                    yield Finding(
+                        f"the filter {name} is not one of oTree {context.release}",
+                        template.at(match.start()),
+                        "from oTree 5 on templates are not Django's: the page ends in an error",
+                        f"use {instead}"
+                        if instead
+                        else "compute the value in vars_for_template; the filters are "
+                        + ", ".join(sorted(filters)),
+                    )
+            tag = re.match(r"\s*-?\s*(\w+)", match[2] or "")
+            if tag and tag[1] not in tags:
+                yield Finding(
+                    f"the tag {tag[1]} is not one of oTree {context.release}",
+                    template.at(match.start()),
+                    "from oTree 5 on templates are not Django's: the page ends in an error",
+                    "write it with the tags that oTree has, or in the page's script",
+                )
+
+
+def _script_names(app: App, context: Context) -> Iterator[Finding]:
+    """Find names that oTree's scripts define in other releases only."""
+    for missing in api_changes.missing_script_names(context.release):
+        defines = re.compile(
+            rf"(?:var|let|const|function)\s+{missing.name}\b|\b{missing.name}\s*=[^=]"
+            rf"|typeof\s+{missing.name}\b"
+        )
+        shown = _shown(app, context)
+        if any(defines.search(one.text) for one in shown) or context.scripts_have(missing.name):
+            continue
+        uses = re.compile(rf"(?<![\w.'\"/-]){missing.name}\b(?![\w'\"-])")
+        for template in shown:
+            if match := uses.search(_scripts_only(template.text)):
+                yield Finding(
+                    f"the script uses {missing.name}, which oTree {context.release} does not have",
+                    template.at(match.start()),
+                    f"oTree has it {missing.in_words}; elsewhere the script stops there with a "
+                    "ReferenceError",
+                    f"use {missing.instead}",
+                )
+                break
+
+
+def _scripts_only(text: str) -> str:
+    """Return a text in which all that is not a script is blank, so that places stay the same."""
+    blank, done = "", 0
+    for match in re.finditer(
+        r"<script\b[^>]*>(.*?)</script>|\bon\w+=\"([^\"]*)\"", text, re.DOTALL
+    ):
+        start, end = match.span(1) if match[1] is not None else match.span(2)
+        blank += re.sub(r"[^\n]", " ", text[done:start]) + text[start:end]
+        done = end
+    return blank + re.sub(r"[^\n]", " ", text[done:])
+
+
+def _blocks(app: App, context: Context) -> Iterator[Finding]:
+    """Find blocks that no base template has: nothing of them is shown."""
+    for page in app.pages():
+        if page.template not in context.templates:
+            continue
+        chain, whole = _chain(context.templates[page.template], context)
+        if not whole:
+            continue
+        known = api_changes.template_blocks(context.release)
+        known |= {name for base in chain[1:] for name, _, _ in base.blocks()}
+        own_base = len(chain) > 1 and not _is_shipped(chain[-1])
+        if own_base:
+            known = frozenset(name for base in chain[1:] for name, _, _ in base.blocks())
+        elif not chain[-1].extends and context.api != LIVE_PAGES:
+            continue
+        for name, where, is_inner in chain[0].blocks():
+            if name not in known and not is_inner:
+                yield Finding(
+                    f"the base template has no block {name!r}",
+                    where,
+                    "nothing of this block is shown, and no script in it runs",
+                    f"use one of {', '.join(sorted(known & COMMON) or sorted(known))}",
+                    is_remark=own_base,
+                )
+
+
+COMMON = frozenset({"title", "content", "scripts", "styles"})
+
+
+def _is_shipped(template: Template) -> bool:
+    extends = template.extends
+    return extends is not None and extends[0].startswith(SHIPPED)
+
+
+def _chain(template: Template, context: Context) -> tuple[list[Template], bool]:
+    """Return a template and those that it extends, and whether all of them are known."""
+    chain = [template]
+    while extends := chain[-1].extends:
+        name = extends[0]
+        if name in context.templates and context.templates[name] not in chain:
+            chain.append(context.templates[name])
+            continue
+        return chain, name.startswith(SHIPPED)
+    return chain, not chain[-1].includes_unknown
+
+
+def _own_base(app: App, context: Context) -> Iterator[Finding]:
+    """Find live pages whose base template does not load oTree's scripts."""
+    for page in app.pages():
+        if page.template not in context.templates or not live_method_of(page):
+            continue
+        chain, whole = _chain(context.templates[page.template], context)
+        base = chain[-1]
+        if not whole or len(chain) < 2 or base.extends or "otree/js/live.js" in base.text:
+            continue
+        _, where = chain[-2].extends or ("", "")
+        yield Finding(
+            f"{base.name} does not extend otree/Page.html, so the page {page.node.name} opens no "
+            "socket",
+            where,
+            "oTree's base template loads the scripts that define liveSend and open the socket",
+            f'begin {base.name} with {{% extends "otree/Page.html" %}}, or extend that directly',
+        )
+
+
+def _submit_controls(app: App, context: Context) -> Iterator[Finding]:
+    """Find a control called `submit`, which hides the form's own method of this name."""
+    for page in app.pages():
+        shown = context.shown(page)
+        submits = any(SUBMITS.search(one.text) for one in shown)
+        submits = submits or context.scripts_have(".submit(")
+        for template in shown:
+            for match in CONTROL.finditer(template.text):
+                yield Finding(
+                    f"a control on the page {page.node.name} is called submit",
+                    template.at(match.start()),
+                    "form.submit is then this control: a script that calls it ends with "
+                    "`form.submit is not a function`, and nobody moves"
+                    if submits
+                    else "oTree's own script submits the form when the time is over, and fails",
+                    "give it another name and another id",
+                    is_remark=not submits,
+                )
+
+
+def _empty_required(app: App, context: Context) -> Iterator[Finding]:
+    """Find pages that a message submits although a field may still be empty."""
+    for page in app.pages():
+        fields = [name for name in _form_fields(page) if _is_required(app, page, name)]
+        shown = context.shown(page)
+        texts = "\n".join(one.text for one in shown)
+        if not fields or SETS_VALUE.search(texts) or not context.is_followed(page):
+            continue
+        for template in shown:
+            if at := _submits_when_it_hears(template.text):
+                given = [name for name in fields if _is_given(texts, name)]
+                for name in (field for field in fields[:1] if field not in given):
+                    yield Finding(
+                        f"a message submits the form while {name} may be empty",
+                        template.at(at),
+                        f"{name} is required: oTree shows the page again, and the member stays",
+                        "record the move in the live method, return it from is_displayed, and "
+                        "reload the page (location.reload()); or declare the field blank=True",
+                    )
+
+
+def _form_fields(page: Page) -> list[str]:
+    for line in page.node.body:
+        if isinstance(line, ast.Assign) and "form_fields" in map(name_of, line.targets):
+            names = [text_of(item, {}) for item in getattr(line.value, "elts", ())]
+            return [name for name in names if UNKNOWN not in name]
+    return []
+
+
+def _is_required(app: App, page: Page, field: str) -> bool:
+    """Return whether a field of the page's model has to be filled in, as it is declared."""
+    model = next(
+        (
+            text_of(line.value, {})
+            for line in page.node.body
+            if isinstance(line, ast.Assign) and "form_model" in map(name_of, line.targets)
+        ),
+        "player",
+    )
+    known = app.classes().get(model.capitalize())
+    for line in known[1].body if known else ():
+        if isinstance(line, ast.Assign) and field in map(name_of, line.targets):
+            call = line.value
+            if not isinstance(call, ast.Call) or not name_of(call.func).endswith("Field"):
+                return False
+            optional = {"blank", "initial", "null", "default"}
+            return not any(one.arg in optional or one.arg is None for one in call.keywords)
+    return False
+
+
+def _is_given(texts: str, field: str) -> bool:
+    """Return whether a template writes the field with a value."""
+    return bool(re.search(rf"<input[^>]*name=['\"]{field}['\"][^>]*value=", texts)) or bool(
+        re.search(rf"<input[^>]*value=[^>]*name=['\"]{field}['\"]", texts)
+    )
+
+
+def _submits_when_it_hears(text: str) -> int | None:
+    """Return where the function that hears messages submits the form, None if it does not."""
+    for match in HEARS.finditer(text):
+        start = text.find("{", match.end())
+        depth, end = 0, start
+        while 0 <= end < len(text):
+            depth += {"{": 1, "}": -1}.get(text[end], 0)
+            end += 1
+            if not depth:
+                break
+        if start >= 0 and (found := SUBMITS.search(text, start, end)):
+            return found.start()
+    return None
+
+
+CHECKS: tuple[Check, ...] = (
+    *(_filters_and_tags, _script_names, _blocks, _own_base),
+    *(_submit_controls, _empty_required),
+)
+"""The checks of the templates, for every app that a session config plays."""

@@ -1,0 +1,292 @@
+"""Read the packaging files of a project: what each says about its oTree and about its Python."""
+
+import ast
+import configparser
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from channelsmin.errors import UserError
+from channelsmin.paths import read_toml
+from channelsmin.project.requirements import text_of
+from channelsmin.project.source import (
+    NAMES,
+    PythonHint,
+    Source,
+    Weight,
+    from_git,
+    from_text,
+    poetry_specifier,
+    python_from,
+)
+
+Statement = Source | PythonHint
+
+
+def statements(folder: Path) -> Iterator[Statement]:
+    """Yield what the packaging files of a folder say, in the order of `READERS`.
+
+    Raises UserError if a file cannot be read.
+    """
+    for pattern, read in READERS.items():
+        for file in sorted(folder.glob(pattern)):
+            if file.is_file():
+                place = file.relative_to(folder).as_posix()
+                text = text_of(file)
+                yield from (_placed(statement, place, text) for statement in read(file))
+
+
+def _placed(statement: Statement, place: str, text: str) -> Statement:
+    """Add the path in the project, and the line that has the words of the statement."""
+    if statement.line:
+        return replace(statement, place=place)
+    needles = (
+        (str(statement.requirement.specifier).lstrip("=<>~!"), statement.requirement.name)
+        if isinstance(statement, Source)
+        else (statement.python.lstrip("=<>~!"), "ython")
+    )
+    numbered = list(enumerate(text.splitlines(), 1))
+    found = (n for n, line in numbered if all(needle in line.lower() for needle in needles))
+    named = (n for n, line in numbered if needles[1] in line.lower())
+    return replace(statement, place=place, line=next(chain(found, named), None))
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    try:
+        return read_toml(file)
+    except ValueError as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: object) -> UserError:
+    return UserError(
+        f"{file.name} cannot be read ({error}): fix it, or name the release with --otree"
+    )
+
+
+def _wanted(name: str, wanted: object, weight: Weight = Weight.DECLARED) -> Iterator[Source]:
+    """Yield what an entry of a table says: `otree = "^5.4"`, `otree = {git = …, tag = …}`."""
+    if name.lower().replace("_", "-") not in NAMES:
+        return
+    if isinstance(wanted, list):
+        wanted = None if len(wanted) != 1 else wanted[0]
+    if isinstance(wanted, Mapping) and "git" in wanted:
+        tag = next(
+            (str(wanted[key]) for key in ("tag", "ref", "rev", "branch") if key in wanted), ""
+        )
+        owner, _, repository = str(wanted["git"]).removesuffix(".git").rpartition("/")
+        yield from_git("", owner, repository, tag, None, weight)
+        return
+    text = wanted.get("version") if isinstance(wanted, Mapping) else wanted
+    specifier = poetry_specifier(text) if isinstance(text, str) else ""
+    if source := from_text("", f"{name}{specifier}", weight=weight):
+        yield source
+
+
+def _table(table: object, *names: str) -> Mapping[str, Any]:
+    """Return the table of these names inside a table, an empty one if it is not a table."""
+    for name in names:
+        table = table.get(name) if isinstance(table, Mapping) else None
+    return table if isinstance(table, Mapping) else {}
+
+
+def _list(found: object) -> list[Any]:
+    """Return a list as it is, an empty one for anything else."""
+    return found if isinstance(found, list) else []
+
+
+def _pyproject(file: Path) -> Iterator[Statement]:
+    table = _toml(file)
+    project, poetry = _table(table, "project"), _table(table, "tool", "poetry")
+    lists = [
+        project.get("dependencies"),
+        *_table(project, "optional-dependencies").values(),
+        *_table(table, "dependency-groups").values(),
+        *_table(table, "tool", "pdm", "dev-dependencies").values(),
+        _table(table, "tool", "uv").get("dev-dependencies"),
+    ]
+    git = _table(table, "tool", "uv", "sources")
+    for text in chain.from_iterable(map(_list, lists)):
+        source = from_text("", text) if isinstance(text, str) else None
+        if source and "git" in _table(git, source.requirement.name):
+            yield from _wanted(source.requirement.name, git[source.requirement.name])
+        elif source:
+            yield source
+    groups = (_table(group, "dependencies") for group in _table(poetry, "group").values())
+    main = _table(poetry, "dependencies")
+    for entries in (main, _table(poetry, "dev-dependencies"), *groups):
+        for name, wanted in entries.items():
+            yield from _wanted(name, wanted)
+    for wanted in (project.get("requires-python"), main.get("python")):
+        if isinstance(wanted, str) and (hint := python_from("", _as_range(wanted))):
+            yield hint
+
+
+def _as_range(text: str) -> str:
+    return f"=={text}" if re.fullmatch(r"\d+\.\d+\.\*", text) else text
+
+
+def _lock(file: Path) -> Iterator[Statement]:
+    table = _toml(file)
+    for package in (*_list(table.get("package")), *_list(table.get("packages"))):
+        if not isinstance(package, Mapping):
+            continue
+        version = package.get("version")
+        text = f"{package.get('name')}=={version}" if version else str(package.get("name"))
+        if source := from_text("", text, weight=Weight.LOCKED):
+            yield source
+
+
+def _pipfile(file: Path) -> Iterator[Statement]:
+    table = _toml(file)
+    for section in ("packages", "dev-packages"):
+        for name, wanted in _table(table, section).items():
+            yield from _wanted(name, wanted)
+    requires = _table(table, "requires")
+    for key in ("python_version", "python_full_version"):
+        if hint := python_from("", str(requires.get(key, ""))):
+            yield hint
+            return
+
+
+def _pipfile_lock(file: Path) -> Iterator[Statement]:
+    try:
+        table = json.loads(text_of(file))
+    except ValueError as error:
+        raise _unreadable(file, error) from error
+    for name, entry in {**_table(table, "develop"), **_table(table, "default")}.items():
+        yield from _wanted(name, entry, Weight.LOCKED)
+
+
+def _setup_py(file: Path) -> Iterator[Statement]:
+    """Read the strings of setup.py: it is not run, and a computed requirement is not seen."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg == "python_requires":
+            if isinstance(node.value, ast.Constant) and (
+                hint := python_from("", str(node.value.value), node.value.lineno)
+            ):
+                yield hint
+        elif isinstance(node, ast.List | ast.Tuple | ast.Set):
+            texts = (item for item in node.elts if isinstance(item, ast.Constant))
+            for text in texts:
+                if isinstance(text.value, str) and _is_about_otree(text.value):
+                    source = from_text("", text.value, text.lineno)
+                    yield from filter(None, (source,))
+
+
+def _is_about_otree(text: str) -> bool:
+    return bool(re.match(r"otree(-core)?\s*(\[|[=<>~!]|@)", text.strip(), re.IGNORECASE))
+
+
+def _setup_cfg(file: Path) -> Iterator[Statement]:
+    parsed = configparser.ConfigParser(interpolation=None)
+    try:
+        parsed.read_string(text_of(file))
+    except configparser.Error:
+        return
+    options = parsed["options"] if parsed.has_section("options") else {}
+    extras = (
+        parsed["options.extras_require"] if parsed.has_section("options.extras_require") else {}
+    )
+    for line in "\n".join([options.get("install_requires", ""), *extras.values()]).splitlines():
+        if line.strip() and (source := from_text("", line)):
+            yield source
+    if hint := python_from("", options.get("python_requires", "")):
+        yield hint
+
+
+def _conda(file: Path) -> Iterator[Statement]:
+    table = _yaml(file)
+    listed = table.get("dependencies") if isinstance(table, Mapping) else None
+    for entry in listed if isinstance(listed, list) else ():
+        if isinstance(entry, Mapping):
+            for text in entry.get("pip") or ():
+                yield from filter(None, (from_text("", str(text)),))
+        elif match := re.fullmatch(r"([\w.-]+)\s*([=<>~!].*)?", str(entry).split("::")[-1]):
+            # conda also writes a build after a second `=`: python=3.7.4=h359304d_1
+            wanted = re.sub(r"^(=\d[\w.]*)=\S+$", r"\1", match[2] or "")
+            if match[1] == "python":
+                yield from filter(None, (python_from("", poetry_specifier(wanted)),))
+            else:
+                yield from _wanted(match[1], wanted)
+
+
+def _yaml(file: Path) -> object:
+    try:
+        return yaml.safe_load(text_of(file))
+    except yaml.YAMLError as error:
+        raise _unreadable(file, str(error).splitlines()[0]) from error
+
+
+def _commands(file: Path) -> Iterator[Statement]:
+    """Read `pip install otree==3.3.11` and the Python of an image or of a CI job."""
+    text = re.sub(r"\\\r?\n", "  ", text_of(file))
+    for number, line in enumerate(text.splitlines(), 1):
+        written = re.split(r"(?:^|\s)#", line)[0]
+        if installs := re.search(r"\b(?:pip3?|uv)(?: pip)? (?:install|add)\b(.*)", written):
+            for word in _words(re.split(r"&&|\|\||;(?!\s*python)", installs[1])[0]):
+                if re.match(r"otree(-core)?($|\[|[=<>~!])|git\+", word, re.IGNORECASE) and (
+                    source := from_text("", word, number, Weight.BUILD)
+                ):
+                    yield source
+        image = re.search(r"(?:^\s*FROM|image:)\s+\S*python:(\d+\.\d+)", written, re.IGNORECASE)
+        job = re.search(r"^\s*-?\s*python(?:-version)?:\s*['\"]?(\d+\.\d+)", written)
+        if hint := image or job:
+            yield PythonHint("", hint[1], number)
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return re.sub(r"[\"']", "", text).split()
+
+
+def _python_only(file: Path) -> Iterator[Statement]:
+    for number, line in enumerate(text_of(file).splitlines(), 1):
+        if hint := python_from("", line, number):
+            yield hint
+            return
+
+
+def _tool_versions(file: Path) -> Iterator[Statement]:
+    for number, line in enumerate(text_of(file).splitlines(), 1):
+        if match := re.match(r"python\s+(\d+\.\d+)", line):
+            yield PythonHint("", match[1], number)
+            return
+
+
+READERS: Mapping[str, Callable[[Path], Iterable[Statement]]] = {
+    "pyproject.toml": _pyproject,
+    "uv.lock": _lock,
+    "poetry.lock": _lock,
+    "pdm.lock": _lock,
+    "pylock*.toml": _lock,
+    "Pipfile": _pipfile,
+    "Pipfile.lock": _pipfile_lock,
+    "setup.py": _setup_py,
+    "setup.cfg": _setup_cfg,
+    "environment*.y*ml": _conda,
+    "conda*.y*ml": _conda,
+    "runtime.txt": _python_only,
+    ".python-version": _python_only,
+    ".tool-versions": _tool_versions,
+    "Dockerfile*": _commands,
+    "*.Dockerfile": _commands,
+    "*compose*.y*ml": _commands,
+    ".github/workflows/*.y*ml": _commands,
+    ".gitlab-ci.yml": _commands,
+    ".travis.yml": _commands,
+}
+"""Who reads which file."""

@@ -1,0 +1,68 @@
+"""Read requirements files, as pip does: includes, continued lines, hashes, encodings."""
+
+import codecs
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from channelsmin.project.source import Source, from_text
+
+INCLUDES = re.compile(r"(?:-r|--requirement|-c|--constraint)[\s=]*(\S.*)")
+"""The lines that name another requirements file. A constraint limits the release, too."""
+
+FILES = ("requirements*.txt", "requirements*.in", "requirements/*.txt", "*requirements.txt")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a requirements file that names a package, without its comment and its hashes."""
+
+    place: str
+    number: int
+    text: str
+
+
+def sources(folder: Path) -> Iterator[Source]:
+    """Yield what a project's requirements files say about oTree.
+
+    Raises UserError if a line about oTree cannot be read.
+    """
+    found = (from_text(line.place, line.text, line.number) for line in lines(folder))
+    yield from filter(None, found)
+
+
+def lines(folder: Path) -> Iterator[Line]:
+    """Yield the lines of a project's requirements files, and of the files that they include."""
+    files = list(dict.fromkeys(path for name in FILES for path in sorted(folder.glob(name))))
+    seen = set[Path]()
+    while files:
+        file = files.pop(0)
+        if file.resolve() in seen or not file.is_file():
+            continue
+        seen.add(file.resolve())
+        for number, line in _numbered(file):
+            if included := INCLUDES.fullmatch(line):
+                files.append(file.parent / included[1].strip())
+            elif line:
+                yield Line(os.path.relpath(file, folder), number, line)
+
+
+def _numbered(file: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a requirements file, numbered, without comments and without hashes."""
+    number = 1
+    for line in re.split(r"(?<!\\)\n", re.sub(r"\r\n?", "\n", text_of(file))):
+        unbroken = line.replace("\\\n", " ")
+        yield number, re.split(r"(?:^|\s)#|\s--hash", unbroken)[0].strip()
+        number += 1 + line.count("\n")
+
+
+def text_of(file: Path) -> str:
+    """Return a text file's text; what PowerShell redirects to a file is UTF-16."""
+    written = file.read_bytes()
+    if written.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return written.decode("utf-16", errors="replace")
+    if written[1:2] == b"\0":  # UTF-16 without its mark
+        return written.decode("utf-16-le", errors="replace")
+    return written.decode("utf-8-sig", errors="replace")
