@@ -1,14 +1,16 @@
 """M. More than one process, and PostgreSQL, as in production."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from packaging.version import Version
 from playwright.sync_api import Page
 
 from channelsmin.matrix.variants import ProductionServers
 from channelsmin.runtime import export as exporting
+from channelsmin.runtime import programs
 from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.export import Export
 from channelsmin.runtime.processes import free_port
@@ -30,9 +32,13 @@ def database() -> Iterator[Database]:
 
 
 @pytest.fixture(scope="module")
-def redis_url() -> Iterator[str]:
+def redis(release: Version) -> Iterator[Mapping[str, str]]:
+    """How a release that needs Redis is told where it is."""
+    if not programs.NEEDS_REDIS.contains(release):
+        yield {}
+        return
     with services.redis() as url:
-        yield url
+        yield {"REDIS_URL": url}
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +46,10 @@ def built_production(
     environment: Environment,
     export: Export,
     database: Database,
-    redis_url: str,
+    redis: Mapping[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
-    """The release's production server, on PostgreSQL and Redis."""
+    """The release's production server, on PostgreSQL and, if it needs it, Redis."""
     folder = tmp_path_factory.mktemp("production")
     project = folder / "project"
     exporting.write(export, project)
@@ -53,7 +59,7 @@ def built_production(
     )
     extra = {
         "DATABASE_URL": database.url,
-        "REDIS_URL": redis_url,
+        **redis,
         "OTREE_PRODUCTION": "1",
         "PYTHONPATH": str(packages),
         "PATH": os.pathsep.join([str(packages / "bin"), environment.variables()["PATH"]]),

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from channelsmin.errors import UserError
 from channelsmin.paths import ROOT
+from channelsmin.runtime import programs
 from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.processes import free_port, listening
 
@@ -51,14 +52,14 @@ class Database:
     def query(self, sql: str) -> str:
         """Return the result of a query, as text."""
         options = ["--no-psqlrc", "--tuples-only", "--no-align", "--command", sql]
-        command = [_program("psql", "postgresql"), self.url, *options]
+        command = [_program("psql"), self.url, *options]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 @contextmanager
 def postgresql() -> Iterator[Database]:
     """Run PostgreSQL with one empty database; root runs it as `postgres`, since it refuses root."""
-    initdb, postgres = (_program(name, "postgresql") for name in ("initdb", "postgres"))
+    initdb, postgres = (_program(name) for name in ("initdb", "postgres"))
     user = "postgres" if os.geteuid() == 0 else None
     with tempfile.TemporaryDirectory(prefix="channelsmin-") as folder:
         if user:
@@ -76,7 +77,7 @@ def redis() -> Iterator[str]:
     """Run Redis without persistence; yield its address."""
     port = free_port()
     options = ["--bind", "127.0.0.1", "--port", str(port), "--save", ""]
-    with listening([_program("redis-server", "redis-server"), *options], port):
+    with listening([_program("redis-server"), *options], port):
         yield f"redis://127.0.0.1:{port}"
 
 
@@ -93,7 +94,7 @@ def nginx(ports: Sequence[int]) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="channelsmin-") as name:
         conf = Path(name, "nginx.conf")
         conf.write_text(NGINX.format(folder=name, process=PROCESS, site=site))
-        with listening([_program("nginx", "nginx"), "-c", str(conf), "-e", "stderr"], port):
+        with listening([_program("nginx"), "-c", str(conf), "-e", "stderr"], port):
             yield f"http://127.0.0.1:{port}"
 
 
@@ -112,11 +113,9 @@ def installed_once(environment: Environment, packages: Sequence[str]) -> Path:
     return folder
 
 
-def _program(name: str, package: str) -> str:
-    # On Debian, PostgreSQL's programs are not on PATH, nor is nginx on an ordinary user's.
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", *map(str, folders)])
-    found = shutil.which(name, path=path)
+def _program(name: str) -> str:
+    found = programs.find(name)
     if not found:
-        raise UserError(f"no {name}: install {package} with your system's package manager")
-    return found
+        missing = [service for service in programs.SERVICES if name in service.programs]
+        raise UserError(f"no {name} on this machine: {programs.how_to_install(missing)}")
+    return str(found)

@@ -114,6 +114,7 @@ def test_the_sdist_holds_what_the_tests_need(built: Path) -> None:
         assert name in names
     assert {name.partition("/")[0] for name in names if name.startswith(".")} == {
         ".ci",
+        ".gitattributes",
         ".github",
         ".gitignore",
     }

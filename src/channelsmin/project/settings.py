@@ -203,5 +203,8 @@ def strings_in(node: cst.CSTNode) -> set[str]:
 
 def text_of(node: cst.CSTNode) -> str:
     """Return the value of a string, "" for anything else."""
-    value = node.evaluated_value if isinstance(node, cst.SimpleString) else ""
+    try:
+        value = node.evaluated_value if isinstance(node, cst.SimpleString) else ""
+    except (SyntaxError, ValueError) as error:
+        raise UserError(f"settings.py has a string that Python refuses: {error}") from error
     return value if isinstance(value, str) else ""

@@ -19,7 +19,7 @@ from channelsmin.console import Tasks
 from channelsmin.errors import UserError
 from channelsmin.matrix import releases, results, variants
 from channelsmin.paths import ROOT, last_lines
-from channelsmin.runtime import interpreters, processes
+from channelsmin.runtime import interpreters, processes, programs
 from channelsmin.runtime.processes import Process, run_in_foreground
 from channelsmin.testing import browser
 
@@ -98,6 +98,7 @@ def run(wanted: Sequence[str]) -> None:
     without = [name for name in names if not _has_interpreter(name)]
     runnable = [name for name in names if name not in without]
     console.note(_announcement(runnable))
+    programs.ensure(filter(None, map(release_of, runnable)))
     browser.ensure()
     outcomes = _run_all(runnable)
     for line in _table(outcomes, without):
@@ -121,7 +122,8 @@ def _announcement(names: Sequence[str]) -> str:
 
 def _run_all(names: Sequence[str]) -> list[Outcome]:
     """Run environments, `PARALLEL` at a time; Ctrl-C ends them, and their servers."""
-    share = ["--numprocesses", str(PARALLEL)] if len(names) == 1 else []
+    processes_of_one = ["--numprocesses", str(PARALLEL), "--dist", "loadgroup"]
+    share = processes_of_one if len(names) == 1 else []
     stop = threading.Event()
     LOGS.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(PARALLEL) as pool, console.tasks() as tasks:

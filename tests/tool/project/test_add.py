@@ -80,7 +80,7 @@ STYLES = {
 + # oTree collects the routes of these apps, from their otree_extensions/routing.py.
 + EXTENSION_APPS = ['channelsmin']
 +
-+ # 2.3.0b2 to 2.3.2 want Redis even for the development server, unless told otherwise here.
++ # 2.3.0b2 to 2.3.2 need Redis even for the development server, unless this is set.
 + import sys
 +
 + if 'devserver' in sys.argv:

@@ -127,9 +127,9 @@ def test_several_at_once_lose_nobodys_config(tmp_path: Path) -> None:
         ("com1", "Windows has no files of that name"),
         ("a" * 51, "is too long"),
         ("a" * 240, "is too long"),
-        ("__init__", "Python or oTree has something of that name"),
-        ("django", "Python or oTree has something of that name"),
-        ("starlette", "Python or oTree has something of that name"),
+        ("__init__", "Python or oTree uses it already"),
+        ("django", "Python or oTree uses it already"),
+        ("starlette", "Python or oTree uses it already"),
     ],
 )
 def test_a_name_that_would_not_work_is_refused(name: str, why: str, tmp_path: Path) -> None:
@@ -150,6 +150,6 @@ def test_a_terminal_that_ends_at_once_is_told_of_yes(
 
     monkeypatch.setattr(sys, "stdin", Nul())
     before = contents(project(tmp_path))
-    with pytest.raises(UserError, match="nobody can be asked here: say --yes"):
+    with pytest.raises(UserError, match="no terminal to ask on; pass --yes"):
         add.run(tmp_path, add.APP, "3.4.0", sure=False)
     assert contents(tmp_path) == before

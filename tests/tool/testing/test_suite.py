@@ -11,7 +11,7 @@ import pytest
 
 from channelsmin.console import Tasks
 from channelsmin.errors import UserError
-from channelsmin.runtime import interpreters
+from channelsmin.runtime import interpreters, programs
 from channelsmin.testing import browser, suite
 from channelsmin.testing.suite import Outcome
 
@@ -25,6 +25,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     here = {python: Path("python") for python in ("3.6", "3.8", "3.12")}
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setattr(browser, "ensure", lambda: None)
+    monkeypatch.setattr(programs, "ensure", lambda releases: None)
     monkeypatch.setattr(suite, "LOGS", tmp_path)
     names = ["lint", "tool", "otree1.4.49", "otree2.2.4", "otree2.5.8", "otree2.4.5", "otree3.4.0"]
     names += ["otree5.0.0a26", "otree6.0.15"]
@@ -78,7 +79,7 @@ def test_a_release_that_has_the_machine_to_itself_is_tested_by_two_processes(
     said: list[str],
 ) -> None:
     suite.run(["6.0.15"])
-    assert said[-1].split() == ["otree6.0.15", "otree-5.0", "passed", "63"]
+    assert said[-1].split() == ["otree6.0.15", "otree-5.0", "passed", "65"]
 
 
 def test_a_failed_test_is_an_error(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
