@@ -22,7 +22,7 @@ from channelsmin.matrix.variants import Variant
 from channelsmin.project import detect_release, roots
 from channelsmin.project.settings import OTREE_ROUTING, SettingsFile, routing_imports
 from channelsmin.project.settings_edit import SettingsEditor
-from channelsmin.runtime import export, locking, signals
+from channelsmin.runtime import export, mutex, signals
 from channelsmin.runtime.export import Export
 
 APP = "channelsmin"
@@ -94,7 +94,7 @@ class Addition:
         lock = Path(tempfile.gettempdir(), f"channelsmin-{digest}.lock")
         try:
             with (
-                locking.exclusive(lock, f"that writes into {self.project}"),
+                mutex.hold(lock, f"that writes into {self.project}"),
                 tempfile.TemporaryDirectory(dir=self.project, prefix=".add-") as name,
             ):
                 self._write_by_way_of(Path(name))

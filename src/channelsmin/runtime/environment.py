@@ -15,7 +15,7 @@ from channelsmin import console
 from channelsmin.errors import UserError
 from channelsmin.matrix import locks, notes, releases, variants
 from channelsmin.paths import last_lines, write_atomically
-from channelsmin.runtime import interpreters, locking, processes
+from channelsmin.runtime import interpreters, mutex, processes
 
 SCRIPTS, EXE = ("Scripts", ".exe") if sys.platform == "win32" else ("bin", "")
 """The folder of an environment's programs, and how their names end."""
@@ -140,7 +140,7 @@ def cached(release: Version) -> Environment:
     if why := notes.not_installable(release):
         raise UserError(f"oTree {release} is not installable: {why}")
     folder = cache() / f"otree{release}"
-    with locking.exclusive(folder.with_name(f"{folder.name}.lock"), f"that installs {release}"):
+    with mutex.hold(folder.with_name(f"{folder.name}.lock"), f"that installs {release}"):
         return create(release, folder)
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
@@ -23,9 +24,6 @@ from channelsmin.matrix.results import Run, Status
 from channelsmin.paths import ROOT
 from channelsmin.runtime import interpreters, processes
 from channelsmin.testing import browser, fingerprints, run_suite
-
-if sys.platform != "win32":
-    import fcntl
 
 RunRelease = Callable[[Version, str, Path, threading.Event], Run]
 
@@ -121,11 +119,11 @@ def _exclusively() -> Iterator[None]:
     if sys.platform == "win32":
         raise UserError("tests need the Windows Subsystem for Linux: run this command there")
     FOLDER.mkdir(exist_ok=True)
-    with (FOLDER / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError("another sweep is running here: wait for it, or end it") from None
+    try:
+        mutex = FileLock(FOLDER / "lock").acquire(timeout=0)
+    except Timeout:
+        raise UserError("another sweep is running here: wait for it, or end it") from None
+    with mutex:
         processes.end_all_in(FOLDER)
         for left in FOLDER.iterdir():
             if left.is_dir():

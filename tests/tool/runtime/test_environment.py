@@ -12,7 +12,7 @@ import pytest
 
 from channelsmin.errors import UserError
 from channelsmin.matrix import locks, releases
-from channelsmin.runtime import environment, interpreters, locking
+from channelsmin.runtime import environment, interpreters, mutex
 from channelsmin.runtime.environment import Environment
 
 RELEASE = releases.find("6.0.15")
@@ -118,7 +118,7 @@ def test_two_commands_at_once_wait_for_each_other(tmp_path: Path) -> None:
     lock, log = tmp_path / "lock", list[str]()
 
     def hold(name: str, first: threading.Event) -> None:
-        with locking.exclusive(lock, "in this test"):
+        with mutex.hold(lock, "in this test"):
             log.append(f"{name} begins")
             first.set()
             time.sleep(0.3)
@@ -136,13 +136,13 @@ def test_two_commands_at_once_wait_for_each_other(tmp_path: Path) -> None:
 def test_the_lock_of_a_killed_command_is_free(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     code = (
-        "import os, pathlib, sys; from channelsmin.runtime import locking\n"
-        "with locking.exclusive(pathlib.Path(sys.argv[1]), ''): os.kill(os.getpid(), 9)"
+        "import os, pathlib, sys; from channelsmin.runtime import mutex\n"
+        "with mutex.hold(pathlib.Path(sys.argv[1]), ''): os.kill(os.getpid(), 9)"
     )
     source = str(Path(environment.__file__).parents[2])
     variables = {**os.environ, "PYTHONPATH": source}
     subprocess.run([sys.executable, "-c", code, str(lock)], env=variables, check=False)
-    with locking.exclusive(lock, "in this test"):
+    with mutex.hold(lock, "in this test"):
         pass
 
 
