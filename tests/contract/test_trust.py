@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import pytest
 from playwright.sync_api import Page
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin
 
 from channelsmin.runtime.server import Server
@@ -156,6 +157,23 @@ def test_s2_a_code_that_is_elsewhere_gets_nothing_and_does_nothing(
     foreign = Session.create(admin, server.url, "channelsmin").codes[0]
     codes = (foreign, group.session.codes[2])
     expect_no_effect([connect(socket_url(group.session, code)) for code in codes], group)
+
+
+def test_s2_a_member_who_has_left_the_page_gets_nothing(
+    server: Server, groups: Groups, socket_url: SocketUrl, connect: Connect
+) -> None:
+    session = groups.new(server)
+    member = Visitor(session, 1).visit()
+    url = socket_url(session, member.code)
+    clicking = connect(url)
+    clicking.send(click())
+    assert clicking.receive() == MOVED
+    assert member.moved_by() == 1
+    late = connect(url)
+    late.send(ask())
+    # The server refuses or closes the socket; a live page's does not, and stays silent.
+    with pytest.raises((AssertionError, ConnectionClosed, TimeoutError)):
+        late.receive(seconds=2)
 
 
 def expect_no_effect(strangers: Sequence[Socket], group: SocketGroup) -> None:
