@@ -60,6 +60,7 @@ def test(releases: tuple[str, ...]) -> None:
     """
     from channelsmin.testing import suite
 
+    _heed_ctrl_c()
     suite.run(releases)
 
 

@@ -117,9 +117,10 @@ class SocketGroup:
 
     def click(self, place: int) -> None:
         """Let a member click, and expect that all members are notified, and on Results."""
+        messages = [click() if n == place else ask() for n in range(1, len(self.sockets) + 1)]
         self.sockets[place - 1].send(click())
-        for socket in self.sockets:
-            assert socket.receive() == MOVED
+        for socket, message in zip(self.sockets, messages, strict=True):
+            assert socket.receive_or_repeat(message) == MOVED
         for number in range(1, len(self.sockets) + 1):
             assert Visitor(self.session, number).moved_by() == place
 

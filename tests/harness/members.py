@@ -344,6 +344,17 @@ class Socket:
         assert self._connection, "the server refused this socket"
         return parse(self._connection.recv(timeout=seconds))
 
+    def receive_or_repeat(self, message: str) -> dict[str, Any]:
+        """Wait for the next message; if none comes, send `message` again, as the page does.
+
+        An old channel layer that is full loses messages.
+        """
+        try:
+            return self.receive(seconds=5)
+        except TimeoutError:
+            self.send(message)
+            return self.receive()
+
     def received_by_now(self) -> list[str]:
         """Return all messages that have arrived and were not received yet.
 
