@@ -302,6 +302,8 @@ def test_no_argument_ends_in_a_traceback(
 @anything
 @given(requirements=st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
 @example(requirements=b"otree==")
+@example(requirements="0¹".encode())
+@example(requirements=b" 1.x")
 @example(requirements=b"otree @ \xff")
 @example(requirements=b"-r \x00\n")
 @example(requirements=b"-r " + b"a" * 300)

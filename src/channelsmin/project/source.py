@@ -146,9 +146,9 @@ def from_text(
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
-        if loose := re.fullmatch(r"(otree(?:-core)?)\s*=?\s*(\d[\w.]*)", text, re.IGNORECASE):
-            note = f"pip refuses {text!r}: write {loose[1]}=={loose[2]}"
-            return _named(place, f"{loose[1]}=={loose[2]}", line, weight, note)
+        if meant := _loosely_spelled(text):
+            note = f"pip refuses {text!r}: write {meant}"
+            return _named(place, meant, line, weight, note)
         if re.match(rf"({'|'.join(NAMES)})\b(?!-)", text, re.IGNORECASE):
             raise UserError(
                 f"{place} says {text!r}, which is not a requirement: fix it, or name the release "
@@ -162,6 +162,15 @@ def from_text(
         return None
     requirement.name = name
     return Source(place, requirement, line=line, weight=weight)
+
+
+def _loosely_spelled(text: str) -> str | None:
+    """Return the pin that `otree 2.3.7` or `otree=2.3.7` means, None for anything else."""
+    spelled = re.fullmatch(r"(otree(?:-core)?)\s*=?\s*(\d[\w.]*)", text, re.IGNORECASE | re.ASCII)
+    try:
+        return f"{spelled[1]}=={Version(spelled[2])}" if spelled else None
+    except InvalidVersion:
+        return None
 
 
 def _named(place: str, text: str, line: int | None, weight: Weight, note: str) -> Source:
@@ -256,4 +265,4 @@ def _one_constraint(text: str) -> str:
         return f">={major[1]},<{int(major[1]) + 1}"
     if conda := re.fullmatch(r"=(\d[\w.]*)", text):
         return f"=={conda[1]}" if conda[1].count(".") > 1 else f"=={conda[1]}.*"
-    return f"=={text}" if text[:1].isdigit() else text
+    return f"=={text}" if text[:1].isascii() and text[:1].isdigit() else text

@@ -226,7 +226,7 @@ def _group_size(app: App) -> int:
         if isinstance(node, ast.Assign):
             names = {target.id.lower() for target in node.targets if isinstance(target, ast.Name)}
             size = text_of(node.value, {})
-            if "players_per_group" in names and size.isdigit():
+            if "players_per_group" in names and size.isdecimal():
                 return int(size)
     return 2
 
