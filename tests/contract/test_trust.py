@@ -117,10 +117,11 @@ class SocketGroup:
 
     def click(self, place: int) -> None:
         """Let a member click, and expect that all members are notified, and on Results."""
-        messages = [click() if n == place else ask() for n in range(1, len(self.sockets) + 1)]
-        self.sockets[place - 1].send(click())
-        for socket, message in zip(self.sockets, messages, strict=True):
-            assert socket.receive_or_repeat(message) == MOVED
+        clicker = self.sockets[place - 1]
+        clicker.send(click())
+        assert clicker.receive_or_repeat(click()) == MOVED
+        for socket in self.sockets:
+            assert socket is clicker or socket.receive_or_repeat(ask()) == MOVED
         for number in range(1, len(self.sockets) + 1):
             assert Visitor(self.session, number).moved_by() == place
 
