@@ -322,11 +322,21 @@ class Socket:
 
     def __init__(self, url: str, origin: Origin | None = None) -> None:
         """Connect to `url`, as a page of `origin` does, or as a program that is not a browser."""
+        self._url, self._origin = url, origin
         self._open = ExitStack()
         self._connection: ClientConnection | None = None
+        self._connect()
+
+    def _connect(self) -> None:
         with suppress(InvalidHandshake, ConnectionClosed, EOFError, OSError):
             self._connection = self._open.enter_context(
-                connect(url, origin=origin, open_timeout=30, close_timeout=1, ping_interval=None)
+                connect(
+                    self._url,
+                    origin=self._origin,
+                    open_timeout=30,
+                    close_timeout=1,
+                    ping_interval=None,
+                )
             )
 
     def send(self, *messages: str | bytes, is_text: bool | None = None) -> None:
@@ -345,13 +355,15 @@ class Socket:
         return parse(self._connection.recv(timeout=seconds))
 
     def receive_or_repeat(self, message: str) -> dict[str, Any]:
-        """Wait for the next message; if none comes, send `message` again, as the page does.
+        """Wait for the next message; if none comes, connect and send `message` again.
 
-        An old channel layer that is full loses messages.
+        The page does the same. The channel layer of oTree 1.4 to 2.2 loses messages when it is
+        full, or the server closes the socket ("try again later").
         """
         try:
             return self.receive(seconds=5)
-        except TimeoutError:
+        except (ConnectionClosed, TimeoutError):
+            self._connect()
             self.send(message)
             return self.receive()
 
