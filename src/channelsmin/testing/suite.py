@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.version import Version
@@ -48,16 +48,20 @@ TAIL = 40
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an environment ended: the exit status of tox, and how many seconds it took."""
+    """How an environment ended: the exit status of tox, and how many seconds it took.
+
+    `is_repeated` tells whether it failed at first, next to others, and was run again alone.
+    """
 
     name: str
     status: int
     seconds: int
+    is_repeated: bool = False
 
     @property
     def verdict(self) -> str:
-        """The status in a word."""
-        return "FAILED" if self.status else "passed"
+        """The status in words."""
+        return ("FAILED" if self.status else "passed") + (", twice run" if self.is_repeated else "")
 
 
 def default_environments() -> list[str]:
@@ -90,9 +94,9 @@ def environments(wanted: Sequence[str]) -> list[str]:
 def run(wanted: Sequence[str]) -> None:
     """Test these environments, see `environments`.
 
-    Raises UserError if a test fails. A release without an interpreter on this machine is named at
-    the end; that is an error, too, if the release was asked for, or if CI is set in the
-    environment.
+    An environment that fails next to others is run again alone; the table says so. Raises UserError
+    if it fails then, too. A release without an interpreter on this machine is named at the end;
+    that is an error, too, if the release was asked for, or if CI is set in the environment.
     """
     names = environments(wanted)
     without = [name for name in names if not _has_interpreter(name)]
@@ -100,7 +104,7 @@ def run(wanted: Sequence[str]) -> None:
     console.note(_announcement(runnable))
     programs.ensure(filter(None, map(release_of, runnable)))
     browser.ensure()
-    outcomes = _run_all(runnable)
+    outcomes = [_believed(outcome, runnable) for outcome in _run_all(runnable)]
     for line in _table(outcomes, without):
         console.say(line)
     failed = [outcome.name for outcome in outcomes if outcome.status]
@@ -135,6 +139,19 @@ def _run_all(names: Sequence[str]) -> list[Outcome]:
             pool.shutdown(cancel_futures=True)
             raise
     return sorted(outcomes, key=lambda outcome: names.index(outcome.name))
+
+
+def _believed(outcome: Outcome, names: Sequence[str]) -> Outcome:
+    """Return the outcome; an environment that failed next to others is first run again, alone.
+
+    A busy machine makes a test late. The output of the first run is kept in a log of its own.
+    """
+    if not outcome.status or len(names) == 1:
+        return outcome
+    console.say(f"{outcome.name} failed next to others; running it again, alone")
+    _log(outcome.name).replace(_log(f"{outcome.name}-first"))
+    (again,) = _run_all([outcome.name])
+    return replace(again, is_repeated=True)
 
 
 def _run_one(name: str, share: Sequence[str], tasks: Tasks, stop: threading.Event) -> Outcome:

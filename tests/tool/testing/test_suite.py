@@ -39,7 +39,15 @@ def passing(name: str, share: Sequence[str], tasks: Tasks, stop: threading.Event
 
 
 def failing(name: str, share: Sequence[str], tasks: Tasks, stop: threading.Event) -> Outcome:
+    suite._log(name).touch()
     return Outcome(name, int(name == "otree6.0.15"), 1)
+
+
+def failing_next_to_others(
+    name: str, share: Sequence[str], tasks: Tasks, stop: threading.Event
+) -> Outcome:
+    suite._log(name).touch()
+    return Outcome(name, int(name == "otree6.0.15" and not share), 1)
 
 
 def test_by_default_it_tests_the_tool_and_the_newest_release_of_each_variant(
@@ -86,7 +94,17 @@ def test_a_failed_test_is_an_error(said: list[str], monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(suite, "_run_one", failing)
     with pytest.raises(UserError, match=r"some tests failed; the whole output is in .*otree6"):
         suite.run([])
-    assert said[-1].split() == ["otree6.0.15", "otree-5.0", "FAILED", "1"]
+    assert said[-1].split() == ["otree6.0.15", "otree-5.0", "FAILED,", "twice", "run", "1"]
+
+
+def test_what_fails_next_to_others_is_run_again_alone_and_the_table_says_so(
+    said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite, "_run_one", failing_next_to_others)
+    suite.run([])
+    assert "otree6.0.15 failed next to others; running it again, alone" in said
+    assert said[-1].split() == ["otree6.0.15", "otree-5.0", "passed,", "twice", "run", "1"]
+    assert suite._log("otree6.0.15-first").exists()
 
 
 def test_the_default_set_is_tox_s_own() -> None:
