@@ -19,11 +19,11 @@ from packaging.version import Version
 from channelsmin import console
 from channelsmin.errors import UserError
 
-NEEDS_REDIS = SpecifierSet("<2.6.0b20", prereleases=True)
+NEEDS_REDIS = SpecifierSet("<3.3.4", prereleases=True)
 """The releases whose production server, which the suite starts, needs Redis.
 
-2.6.0b20 to 3.3.3 use it if it is there, later ones never (docs/deploy.md, with the sources). This
-is not in variant.toml: a fact there would make the results of all these releases stale.
+From 2.6.0b20 on the channel layer is in memory, but up to 3.3.3 it also starts `huey`, which
+ends without Redis, and the server with it (seen on 2.6.0b24, 3.0.12 and 3.2.8).
 """
 
 
