@@ -10,7 +10,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +28,7 @@ from channelsmin.runtime import environment, processes
 from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.export import APP
 from channelsmin.testing import browser, fingerprints, suite
+from channelsmin.testing.pool import stoppable
 
 MUTANTS = ROOT / "tests" / "mutants.toml"
 
@@ -118,25 +119,19 @@ def run(wanted: Sequence[str], only: str, at_once: int) -> None:
     open_jobs = [job for job in jobs if not _is_done(*job, done)]
     console.say(f"{len(jobs) - len(open_jobs)} of {len(jobs)} are already tried")
     installed = {release: environment.cached(release) for release in chosen}
-    stop = threading.Event()
     with (
-        ThreadPoolExecutor(at_once) as pool,
         console.progress("Planting", len(open_jobs)) as bar,
+        stoppable(at_once) as (pool, stop),
     ):
         futures = {
             pool.submit(_try, mutant, release, installed[release], stop): (release, mutant)
             for release, mutant in open_jobs
         }
-        try:
-            for future in as_completed(futures):
-                planted = future.result()
-                results.save_mutant(planted)
-                bar.advance()
-                bar.say(f"{planted.release}, {planted.mutant}: {_in_words(planted)}")
-        except BaseException:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-            raise
+        for future in as_completed(futures):
+            planted = future.result()
+            results.save_mutant(planted)
+            bar.advance()
+            bar.say(f"{planted.release}, {planted.mutant}: {_in_words(planted)}")
     survivors = [
         f"{planted.mutant} on {planted.release}"
         for planted in results.mutants()

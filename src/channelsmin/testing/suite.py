@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from channelsmin.paths import ROOT, last_lines
 from channelsmin.runtime import interpreters, processes, programs
 from channelsmin.runtime.processes import Process, run_in_foreground
 from channelsmin.testing import browser
+from channelsmin.testing.pool import stoppable
 
 PARALLEL = 2
 """How many environments are tested at once, or else tests of one release; each keeps a server and a
@@ -128,16 +129,10 @@ def _run_all(names: Sequence[str]) -> list[Outcome]:
     """Run environments, `PARALLEL` at a time; Ctrl-C ends them, and their servers."""
     processes_of_one = ["--numprocesses", str(PARALLEL), "--dist", "loadgroup"]
     share = processes_of_one if len(names) == 1 else []
-    stop = threading.Event()
     LOGS.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(PARALLEL) as pool, console.tasks() as tasks:
+    with console.tasks() as tasks, stoppable(PARALLEL) as (pool, stop):
         futures = [pool.submit(_run_one, name, share, tasks, stop) for name in names]
-        try:
-            outcomes = [future.result() for future in as_completed(futures)]
-        except BaseException:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-            raise
+        outcomes = [future.result() for future in as_completed(futures)]
     return sorted(outcomes, key=lambda outcome: names.index(outcome.name))
 
 

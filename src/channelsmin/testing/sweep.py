@@ -8,7 +8,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from channelsmin.matrix.results import Run, Status
 from channelsmin.paths import ROOT
 from channelsmin.runtime import interpreters, processes
 from channelsmin.testing import browser, fingerprints, run_suite
+from channelsmin.testing.pool import stoppable
 
 RunRelease = Callable[[Version, str, Path, threading.Event], Run]
 
@@ -132,26 +133,19 @@ def _exclusively() -> Iterator[None]:
 
 
 def _run_all(open_jobs: Sequence[Job], at_once: int, by: RunRelease) -> None:
-    stop = threading.Event()
-
-    def one(job: Job) -> Run:
+    def one(job: Job, stop: threading.Event) -> Run:
         if not job.python:
             return run_suite.nothing_to_run()
         with console.quiet():
             return by(job.release, job.python, FOLDER / f"{job.release}-{job.python}", stop)
 
     with (
-        ThreadPoolExecutor(at_once) as pool,
         console.progress("Testing", len(open_jobs)) as bar,
+        stoppable(at_once) as (pool, stop),
     ):
-        futures = {pool.submit(one, job): job for job in open_jobs}
-        try:
-            for future in as_completed(futures):
-                job, result = futures[future], future.result()
-                results.save(job.release, result)
-                bar.advance()
-                bar.say(f"{job}: {' '.join([result.status.value, result.reason]).strip()}")
-        except BaseException:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-            raise
+        futures = {pool.submit(one, job, stop): job for job in open_jobs}
+        for future in as_completed(futures):
+            job, result = futures[future], future.result()
+            results.save(job.release, result)
+            bar.advance()
+            bar.say(f"{job}: {' '.join([result.status.value, result.reason]).strip()}")
