@@ -36,6 +36,14 @@ DATABASES = {
 DEBUG = environ.get('OTREE_PRODUCTION') in (None, '', '0')
 AUTH_LEVEL = environ.get('OTREE_AUTH_LEVEL')
 
+# oTree's own layer in memory, for `otree runserver`, but there is room for 300 requests that
+# wait, not for ten: any more get error 503, and a group of twelve makes as many at once.
+INMEMORY_CHANNEL_LAYER = {
+    'BACKEND': 'asgiref.inmemory.ChannelLayer',
+    'CONFIG': {'capacity': 300},
+    'ROUTING': 'otree.channels.routing.channel_routing',
+}
+
 LANGUAGE_CODE = 'en'
 REAL_WORLD_CURRENCY_CODE = 'USD'
 USE_POINTS = True
