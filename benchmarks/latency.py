@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from statistics import quantiles
 from typing import Any
 
 import httpx
@@ -27,6 +26,7 @@ import psutil
 
 from benchmarks.members import LOST, NEWS, Delays, Member, Room, Traffic
 from benchmarks.project import BENCHMARKS, LIVE_PAGE, PATIENCE, VARIANT, Project, Snapshot, build
+from benchmarks.summary import percentiles, progress
 from channelsmin.paths import ROOT
 from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.export import Export
@@ -131,12 +131,6 @@ class Record:
             "failed_pages": self.failed_pages,
             "cpu_seconds_per_1000_clicks": round(1000 * self.cpu_seconds / self.clicks, 2),
         }
-
-
-def percentiles(values: Sequence[float]) -> dict[str, float]:
-    """Return the number of values, the median and the 99th percentile."""
-    cuts = quantiles(values, n=100, method="inclusive") if len(values) > 1 else [values[0]] * 99
-    return {"n": len(values), "p50": round(cuts[49], 3), "p99": round(cuts[98], 3)}
 
 
 def in_turn(subjects: Sequence[Subject], turn: int) -> Iterator[Subject]:
@@ -301,7 +295,7 @@ def take_times(project: Project, loads: Sequence[Load], live_page_up_to: int) ->
                     process_tree(baseline),
                 )
             ]
-            for app in project.apps:
+            for app in filter(NAMES.__contains__, project.apps):
                 if app == LIVE_PAGE and load.members > live_page_up_to:
                     continue
                 room = project.new_room(app, load.members)
@@ -382,7 +376,7 @@ def take_counts(
 ) -> dict[str, Any]:
     """Count for each subject, each on a fresh server of its own."""
     counts: dict[str, Any] = {}
-    for app in apps:
+    for app in filter(NAMES.__contains__, apps):
         progress(f"counting for {NAMES[app]}", True)
         with tempfile.TemporaryDirectory(prefix="channelsmin-") as folder:
             statements = Path(folder, "statements")
@@ -421,9 +415,3 @@ def circumstances(environment: Environment, project: Project) -> dict[str, Any]:
             "cores": os.cpu_count(),
         },
     }
-
-
-def progress(line: str, keep: bool) -> None:
-    """Say how far this is; the next line takes the place of one that is not to be kept."""
-    if keep or sys.stdout.isatty():
-        print(f"\r{line:<78}", end="\n" if keep else "", flush=True)  # noqa: T201

@@ -22,18 +22,21 @@ from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.export import Export, write
 from channelsmin.runtime.processes import free_port
 from channelsmin.runtime.server import Server, run_otree
-from harness.instrumented import edit
+from harness.instrumented import copy_renamed, edit
 
 BENCHMARKS = ROOT / "benchmarks"
 
 VARIANT = "channelsmin"
+ORIGINAL = "original"
 LIVE_PAGE = "live_page"
 """The apps that are measured."""
 
-CONFIG = f"""
+CONFIG = """
 SESSION_CONFIGS.append(
-    dict(name='{LIVE_PAGE}', display_name='', num_demo_participants=3, app_sequence=['{LIVE_PAGE}'])
+    dict(name='{app}', display_name='', num_demo_participants=3, app_sequence=['{app}'])
 )
+if 'EXTENSION_APPS' in globals():
+    EXTENSION_APPS.append('{app}')
 """
 
 SOCKET = re.compile(r"""id="otree-live" data-socket-url="([^"]+)"|'ws'\) \+ '([^']+)'""")
@@ -93,12 +96,19 @@ def build(
     write(export, project)
     app = list((project / VARIANT).glob("*.py"))
     edit(app, "players_per_group = 3", "players_per_group = None")
+    copy_renamed(project / VARIANT, project / ORIGINAL)
+    shutil.copytree(
+        BENCHMARKS / ORIGINAL / "templates",
+        project / ORIGINAL / "templates" / ORIGINAL,
+        dirs_exist_ok=True,
+    )
+    edit([project / "settings.py"], "(?=\nLANGUAGE_CODE)", CONFIG.format(app=ORIGINAL))
     live_page = export.variant.live_page(export.release)
     if live_page:
         shutil.copytree(BENCHMARKS / LIVE_PAGE / live_page, project / LIVE_PAGE)
         templates = project / LIVE_PAGE / "templates" / LIVE_PAGE
         shutil.copytree(BENCHMARKS / LIVE_PAGE / "templates", templates)
-        edit([project / "settings.py"], "(?=\nLANGUAGE_CODE)", CONFIG)
+        edit([project / "settings.py"], "(?=\nLANGUAGE_CODE)", CONFIG.format(app=LIVE_PAGE))
     command = export.variant.durable_server(export.release)
     production = {"OTREE_PRODUCTION": "1", **extra}
     # Up to 3.4 no page is served in production without this; from 5 on there is no such command.
@@ -106,7 +116,7 @@ def build(
     log = folder / "server.log"
     server = Server(environment, project, command, free_port(), log, production)
     server.prepare()
-    return Project(server, (VARIANT, LIVE_PAGE) if live_page else (VARIANT,))
+    return Project(server, (VARIANT, ORIGINAL, LIVE_PAGE) if live_page else (VARIANT, ORIGINAL))
 
 
 class Snapshot:
