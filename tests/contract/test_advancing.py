@@ -1,14 +1,16 @@
 """A. Advancing: who moves, who does not, and what is recorded."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, Route, expect
 
 from channelsmin.runtime.server import Server
 from harness.admin import exported
-from harness.fixtures import Connect, Groups, OpenGroup, OpenMember, SocketUrl
+from harness.faults import Proxy
+from harness.fixtures import Connect, Groups, NewMember, OpenGroup, OpenMember, SocketUrl
 from harness.instrumented import NEWS, Instrumented
 from harness.members import ON_RESULTS, Network, Session, Socket, Visitor
 from harness.protocol import MOVED, NOT_YET, ask, click
@@ -293,3 +295,81 @@ def test_a8_a_click_is_sent_once_over_the_socket_and_not_again_over_http(
         member.expect_results(moved_by=1)
     assert sum('"click"' in message for message in group[0].sent) == 1
     assert "POST" not in methods
+
+
+def test_a8_a_click_before_a_reload_is_remembered(
+    session: Session, proxy: Proxy, new_member: NewMember
+) -> None:
+    member = new_member(session.through(proxy.url), 2).open().ready()
+    proxy.cut()
+    member.click_done()
+    with suppress(Error):  # the browser shows its error page
+        member.page.reload()
+    member.page.wait_for_url("chrome-error://**")
+    proxy.restore()
+    member.page.goto(member.opened)
+    member.expect_results(moved_by=2)
+    assert Visitor(session, 1).moved_by() == 2
+
+
+def test_a10_going_on_takes_two_requests(session: Session, open_group: OpenGroup) -> None:
+    group = open_group(session, 1, 2)
+    addresses: list[str] = []
+    for member in group:
+        member.page.on("request", lambda request: addresses.append(request.url))
+    group[0].click_done()
+    for member in group:
+        member.expect_results(moved_by=1)
+        pages = [address for address in addresses if f"/p/{member.code}/" in address]
+        assert len(pages) == 2, pages
+
+
+@pytest.mark.parametrize("failure", ["an error", "no answer"])
+def test_a10_the_page_stays_until_the_next_one_is_there(
+    session: Session, open_group: OpenGroup, open_member: OpenMember, failure: str
+) -> None:
+    """Let the first two requests for the next page fail."""
+    (first,) = open_group(session, 1)
+    second = open_member(session, 2).ready()
+    failed: list[Route] = []
+
+    def fail(route: Route) -> None:
+        if len(failed) == 2:
+            route.continue_()
+            return
+        failed.append(route)
+        if failure == "an error":
+            route.fulfill(status=503, body="Service Unavailable")
+        else:
+            route.abort()
+
+    second.page.route(f"**/p/{second.code}/**", fail)
+    first.click_done()
+    expect(second.page.get_by_text("The next page does not come.")).to_be_visible()
+    second.expect_results(moved_by=1)
+    second.page.unroute_all()
+    assert len(failed) == 2
+
+
+def test_a10_the_next_page_is_as_if_it_had_been_loaded(
+    session: Session, open_group: OpenGroup, open_member: OpenMember
+) -> None:
+    """It has its own address, history and global names; nothing of the page before is left."""
+    (first,) = open_group(session, 1)
+    second = open_member(session, 2).ready()
+    second.page.evaluate("window.left = setInterval(() => { window.ticks = 1; }, 10)")
+    entries = second.page.evaluate("history.length")
+    first.click_done()
+    second.expect_results(moved_by=1)
+    second.page.wait_for_load_state()
+    assert second.page.evaluate("[typeof left, typeof ticks]") == ["undefined", "undefined"]
+    assert second.page.evaluate("[document.URL, location.href]") == [second.page.url] * 2
+    assert second.page.evaluate("history.length") == entries
+    assert second.page.evaluate("[document.compatMode, document.readyState]") == [
+        "CSS1Compat",
+        "complete",
+    ]
+    second.page.reload()
+    second.expect_results(moved_by=1)
+    second.go_on()
+    second.page.wait_for_url(lambda address: "/Results/" not in address)

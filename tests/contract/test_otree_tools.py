@@ -3,6 +3,7 @@
 import csv
 import re
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.export import Export, write
 from channelsmin.runtime.server import run_otree
 from harness.admin import advance_slowest, exported, open_monitor
-from harness.fixtures import OpenGroup, OpenMember
+from harness.fixtures import Connect, OpenGroup, OpenMember
 from harness.instrumented import Instrumented
-from harness.members import Member, Session, Tabs, Visitor
+from harness.members import NOBODY, Member, Session, Tabs, Visitor
+from harness.protocol import MOVED, click
 from harness.services import installed_once
 
 THE_END = re.compile("Bot completed|No more pages")
@@ -36,7 +38,6 @@ def test_b1_otree_test_plays_the_pages_to_the_end(
         extra={"PYTHONPATH": str(packages)},
     )
     assert ended.returncode == 0, ended.stdout
-    # A bot may skip MyPage once the group has moved on (clause B2); it does not do so here.
     assert ended.stdout.count("/MyPage/") == 3
     with (tmp_path / "data" / "channelsmin.csv").open(encoding="utf-8-sig") as file:
         players = list(csv.DictReader(file))
@@ -44,13 +45,13 @@ def test_b1_otree_test_plays_the_pages_to_the_end(
     for player in players:
         assert player["participant._current_page_name"] == "Results"
         assert player["participant._index_in_pages"] > player["participant._max_page_index"]
-        assert player["group.moved_by"] in {"1", "2", "3"}
+        assert player["group.moved_by"] == "0"  # clause A9
 
 
 def test_b2_browser_bots_play_to_the_end(
     admin: Page, instrumented: Instrumented, tabs: Tabs, request: pytest.FixtureRequest
 ) -> None:
-    """One bot's form is delayed until another has moved the group; the third comes after that."""
+    """One bot's form is delayed until the others have played both rounds."""
     session = Session.create(admin, instrumented.server.url, "bots")
     slow, quick, late = (Member(tabs, session, place) for place in (1, 2, 3))
     for bot in (slow, quick, late):
@@ -67,8 +68,8 @@ def test_b2_browser_bots_play_to_the_end(
     expect_the_end(slow)
     rows = exported(admin, session.url)
     for round_number in (1, 2):
-        assert rows[slow.code, round_number]["group.moved_by"] == "2"
-    # If its page had sent a message, the answer would have moved the bot before its form did.
+        assert rows[slow.code, round_number]["group.moved_by"] == "0"  # clause A9
+    # Its page has sent no message: the answer could have moved the bot before its form did.
     assert slow.sent == []
 
 
@@ -108,19 +109,31 @@ def test_b3_a_page_timeout_leaves_the_group_consistent(
     admin: Page, instrumented: Instrumented, open_member: OpenMember
 ) -> None:
     session = Session.create(admin, instrumented.server.url, "timeout")
-    group = [open_member(session, place) for place in (1, 2)]
-    expect_consistent(admin, session, [*group, Visitor(session, 3)])
+    expect_consistent(admin, session, [open_member(session, place) for place in (1, 2, 3)])
 
 
-def expect_consistent(admin: Page, session: Session, group: list[Member | Visitor]) -> None:
-    """Expect all on round 1's Results, which names the member who is recorded."""
-    named = {member.moved_by() for member in group}
+def expect_consistent(admin: Page, session: Session, group: Sequence[Member | Visitor]) -> None:
+    """Expect all on round 1's Results, which names nobody; nobody has clicked (clause A9)."""
+    assert {member.moved_by() for member in group} == {NOBODY}
     assert {member.index() for member in group} == {2}
     rows = exported(admin, session.url)
-    recorded = {int(rows[member.code, 1]["group.moved_by"]) for member in group}
-    assert named == recorded
-    assert len(named) == 1
-    assert named < {1, 2, 3}
+    assert {int(rows[member.code, 1]["group.moved_by"]) for member in group} == {NOBODY}
+
+
+def test_a9_a_timeout_is_not_a_click_and_takes_nobody_along(
+    admin: Page, instrumented: Instrumented, open_member: OpenMember, connect: Connect
+) -> None:
+    session = Session.create(admin, instrumented.server.url, "timeout")
+    first = open_member(session, 1).ready()
+    first.expect_results(moved_by=NOBODY)
+    expect(first.page.get_by_text("You have moved on")).to_be_visible()
+    # The second member is still on MyPage, and can click.
+    second = Visitor(session, 2).visit()
+    socket = connect(first.socket_url_of(second.code))
+    socket.send(click())
+    assert socket.receive() == MOVED
+    assert second.moved_by() == 2
+    assert exported(admin, session.url)[first.code, 1]["group.moved_by"] == "2"
 
 
 def test_b4_resetdb_makes_a_database_that_create_session_can_use(

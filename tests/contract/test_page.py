@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from channelsmin.runtime.export import Export, write
-from harness.fixtures import OpenGroup, OpenMember
+from harness.fixtures import NewMember, OpenGroup, OpenMember
 from harness.members import Network, Session
 
 
@@ -79,3 +80,42 @@ def test_p3_every_text_that_a_participant_reads_is_in_one_place(
     everything = "\n".join(path.read_text() for path in files if path.is_file())
     for text in texts:
         assert everything.count(text) == 1, text
+
+
+@pytest.mark.parametrize("missing", ["AbortController", "WebSocket"])
+def test_p4_the_page_works_without(
+    session: Session, open_group: OpenGroup, new_member: NewMember, missing: str
+) -> None:
+    """Browsers of 2017 have no AbortController; a WebSocket can be forbidden."""
+    second, third = (new_member(session, place) for place in (2, 3))
+    for member in (second, third):
+        member.context.add_init_script(WITHOUT[missing])
+        member.open()
+        expect(member.page.get_by_role("button", name="Done")).to_be_visible()
+    (first,) = open_group(session, 1)
+    second.click_done()
+    for member in (first, second, third):
+        member.expect_results(moved_by=2)
+
+
+WITHOUT = {
+    "AbortController": "delete window.AbortController",
+    # As Firefox and WebKit do where a content security policy forbids sockets.
+    "WebSocket": """
+        const Before = WebSocket;
+        window.WebSocket = function (address) {
+            if (!address.includes('/channelsmin/')) return new Before(address);
+            throw new DOMException('', 'SecurityError');
+        };
+        Object.assign(window.WebSocket, {CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3});
+    """,
+}
+
+
+def test_p4_the_page_fits_on_a_phone(session: Session, new_member: NewMember) -> None:
+    member = new_member(session, 1, viewport={"width": 360, "height": 640}).open().ready()
+    button = member.page.get_by_role("button", name="Done")
+    expect(button).to_be_in_viewport(ratio=1)
+    assert member.page.evaluate("document.documentElement.scrollWidth") <= 360
+    button.click()
+    member.expect_results(moved_by=1)

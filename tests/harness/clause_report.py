@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-CLAUSE = re.compile(r"::(test_([a-z]\d)_\w+)")
+CLAUSE = re.compile(r"::(test_([a-z]\d+)_\w+)")
 """The name of a test, which begins with the clause that it tests."""
 
 

@@ -58,6 +58,7 @@ class Proxy:
         self._seed = seed
         self._open: set[asyncio.StreamWriter] = set()
         self._count = 0
+        self._silent = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._listener: asyncio.Server | None = None
@@ -103,12 +104,17 @@ class Proxy:
 
         self._run(abort())
 
+    def silence(self) -> None:
+        """Let nothing through any more on the connections that are open, and close none."""
+        self._silent = self._count
+
     def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=10)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._count += 1
-        seeds = [f"{self._seed}/{self._count}/{direction}" for direction in ("up", "down")]
+        number = self._count
+        seeds = [f"{self._seed}/{number}/{direction}" for direction in ("up", "down")]
         up_random, down_random = map(Random, seeds)
         try:
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.upstream)
@@ -117,21 +123,25 @@ class Proxy:
             return
         self._open |= {writer, up_writer}
         await asyncio.gather(
-            self._pump(reader, up_writer, up_random), self._pump(up_reader, writer, down_random)
+            self._pump(number, reader, up_writer, up_random),
+            self._pump(number, up_reader, writer, down_random),
         )
         self._open -= {writer, up_writer}
 
     async def _pump(
-        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, random: Random
+        self, number: int, source: asyncio.StreamReader, sink: asyncio.StreamWriter, random: Random
     ) -> None:
         with suppress(OSError):  # one side has aborted
-            await self._forward(source, sink, random)
-        sink.transport.abort()
+            await self._forward(number, source, sink, random)
+        if number > self._silent:
+            sink.transport.abort()
 
     async def _forward(
-        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, random: Random
+        self, number: int, source: asyncio.StreamReader, sink: asyncio.StreamWriter, random: Random
     ) -> None:
         while data := await source.read(BYTES):
+            if number <= self._silent:
+                continue
             faults = self.faults
             await asyncio.sleep(faults.delay * random.random())
             cut, drop, duplicate = random.random(), random.random(), random.random()

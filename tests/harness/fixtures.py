@@ -282,7 +282,7 @@ def network(network_and_tabs: tuple[Network, Tabs]) -> Iterator[Network]:
 
 
 def _new_context(browser: Browser, **options: Any) -> BrowserContext:
-    context = browser.new_context(viewport=VIEWPORT, **options)
+    context = browser.new_context(**{"viewport": VIEWPORT, **options})
     context.set_default_timeout(15_000)
     return context
 

@@ -22,7 +22,15 @@ from harness.protocol import parse
 START_LINKS = re.compile(r"/SessionStartLinks/")
 ON_MY_PAGE = re.compile(r"/MyPage/")
 ON_RESULTS = re.compile(r"/Results/")
-MOVED_BY = re.compile(r"Member \d of your group")
+MOVED_BY = re.compile(r"Member (\d+) of your group|anybody")
+
+NOBODY = 0
+"""In place of the member who moved the group: this participant was taken on without a click."""
+
+RESULTS_LINE = """() => {
+    const line = document.querySelector('#moved-by');
+    return location.pathname.includes('/Results/') && line && line.innerText;
+}"""
 
 TRIES = 3
 """How often a tab is told to leave a page that is navigating."""
@@ -49,6 +57,13 @@ TEXTS = """() => {
     }
     return texts.filter(text => text);
 }"""
+
+
+def named_in(shown: str) -> int:
+    """Return the member whom this text of Results names, or NOBODY."""
+    named = MOVED_BY.search(shown)
+    assert named, shown
+    return int(named[1] or NOBODY)
 
 
 def _go(page: Page, address: str) -> str:
@@ -255,14 +270,10 @@ class Member:
         assert self.moved_by(seconds) == moved_by
 
     def moved_by(self, seconds: float = 15) -> int:
-        """Wait until on Results, and return the member whom it names."""
-        # Both are cheaper than Playwright's assertions, which load a script into each page.
-        milliseconds = seconds * 1000
-        self.page.wait_for_url(ON_RESULTS, timeout=milliseconds, wait_until="domcontentloaded")
-        shown = self.page.evaluate("document.body.innerText")
-        named = MOVED_BY.search(shown)
-        assert named, shown
-        return int(named[0].split()[1])
+        """Wait until on Results, and return the member whom it names, or NOBODY."""
+        # Not wait_for_url: the address can change a moment before the page that belongs to it.
+        shown = self.page.wait_for_function(RESULTS_LINE, timeout=seconds * 1000).json_value()
+        return named_in(str(shown))
 
     def texts(self) -> set[str]:
         """Return the texts of the page's title and content, shown or hidden, without oTree's."""
@@ -306,12 +317,10 @@ class Visitor:
         return int(self.path().rstrip("/").rsplit("/", 1)[1])
 
     def moved_by(self) -> int:
-        """Follow the start link to Results, and return the member whom it names."""
+        """Follow the start link to Results, and return the member whom it names, or NOBODY."""
         answer = self._follow_link()
         assert "/Results/" in answer.url.path, answer.url
-        named = MOVED_BY.search(answer.text)
-        assert named, answer.text
-        return int(named[0].split()[1])
+        return named_in(answer.text)
 
 
 class Socket:

@@ -41,7 +41,7 @@ TEST = re.compile(r"::(test_\w+)")
 PERCENT = re.compile(r"\[ *(\d+)%\]")
 """In a line of pytest's verbose output: the test that has ended, and how far the run is."""
 
-CLAUSE = re.compile(r"test_([a-z]\d)_")
+CLAUSE = re.compile(r"test_([a-z]\d+)_")
 
 TAIL = 40
 """How many lines of the log are shown of an environment that failed."""

@@ -8,7 +8,9 @@ class MyPage(Page):
         return not self.group.moved_by
 
     def before_next_page(self):
-        self.group.move_on(self.player)
+        # A timeout, "Advance slowest" and a bot submit the form, too, and are not a click.
+        if not (self.timeout_happened or self.participant._is_bot):
+            self.group.move_on(self.player)
 
 
 class Results(Page):
