@@ -19,6 +19,7 @@ from harness.protocol import ask
 
 PAUSE = 0.05  # seconds between two polls
 BYTES = 65536  # read at once
+UPGRADE = b"Sec-WebSocket-Key"  # asks for a WebSocket
 MESSAGES = (0x81, 0x82, 0xC1, 0xC2)  # first bytes of WebSocket messages; HTTP never begins so
 
 
@@ -54,6 +55,8 @@ class Proxy:
         """Forward to the port `upstream`; nothing runs yet."""
         self.upstream = upstream
         self.faults = NONE
+        self.blocks_sockets = False
+        """Whether it cuts each connection on which a WebSocket is asked for, as some proxies do."""
         self.port = 0
         self._seed = seed
         self._open: set[asyncio.StreamWriter] = set()
@@ -142,6 +145,8 @@ class Proxy:
         while data := await source.read(BYTES):
             if number <= self._silent:
                 continue
+            if self.blocks_sockets and UPGRADE in data:
+                return
             faults = self.faults
             await asyncio.sleep(faults.delay * random.random())
             cut, drop, duplicate = random.random(), random.random(), random.random()

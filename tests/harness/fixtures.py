@@ -13,7 +13,14 @@ from typing import Any
 
 import pytest
 from packaging.version import Version
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    ViewportSize,
+    sync_playwright,
+)
 from websockets.typing import Origin
 
 from channelsmin.errors import UserError
@@ -169,12 +176,18 @@ def export(request: pytest.FixtureRequest, release: Version) -> Export:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
+    """What drives the browsers, one for the whole run."""
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
     """A real Chromium, one for the whole run."""
-    with sync_playwright() as playwright:
-        chromium = browsers.launch(playwright)
-        yield chromium
-        chromium.close()
+    chromium = browsers.launch(playwright)
+    yield chromium
+    chromium.close()
 
 
 @pytest.fixture(scope="session")

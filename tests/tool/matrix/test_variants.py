@@ -1,14 +1,18 @@
 """The variants, as texts: what they import, how long they are, how alike their neighbours."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from calmjs.parse import es5
+from calmjs.parse.exceptions import ECMASyntaxError
 
 from channelsmin.matrix import releases, variants
 from channelsmin.matrix.variants import Variant
+from channelsmin.paths import ROOT
 from channelsmin.runtime import export
 from channelsmin.upkeep import shared_app
 
@@ -108,3 +112,33 @@ def test_every_release_of_a_variant_has_a_python_and_a_durable_server(variant: V
     for release in filter(variant.serves, releases.known()):
         assert variant.pythons(release)
         assert variant.durable_server(release)
+
+
+SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+TAG = re.compile(r"{%.*?%}|{{.*?}}", re.DOTALL)
+TEMPLATES = [
+    *(ROOT / "shared_templates").glob("*.html"),
+    *(ROOT / "variants").rglob("*.html"),
+]
+
+
+def syntax_error(script: str) -> str:
+    """Return what is wrong with it as ECMAScript 5, the syntax of browsers of 2009 to 2015."""
+    try:
+        es5(script)
+    except ECMASyntaxError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_p4_scripts_have_the_syntax_of_old_browsers(template: Path) -> None:
+    scripts = SCRIPT.findall(template.read_text())
+    assert scripts or template.name in {"MyPage.html", "Results.html"}
+    for script in scripts:
+        assert not syntax_error(TAG.sub("0", script))
+
+
+@pytest.mark.parametrize("newer", ["let f = () => 1;", "a?.b;", "async function f() {}"])
+def test_p4_newer_syntax_is_noticed(newer: str) -> None:
+    assert syntax_error(newer)

@@ -1,0 +1,217 @@
+"""Drive the page in Firefox and in WebKit, besides Chromium, which all other tests drive.
+
+Playwright has its own builds of both where it can install them. On Debian they come from its
+packages: firefox-esr, which Playwright drives over WebDriver BiDi, and WPE WebKit (`cog`, about as
+old as Safari 16), which this module drives over WebDriver: Playwright can't.
+"""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+from playwright.sync_api import Error, Page, Playwright
+
+from channelsmin.runtime.processes import free_port
+from harness.members import RESULTS_LINE, Session, named_in
+
+SYSTEMS_FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
+SYSTEMS_WEBKIT = shutil.which("WPEWebDriver"), shutil.which("cog")
+
+HOW_TO_INSTALL = "`apt-get install firefox-esr wpewebkit-driver cog` installs Firefox and WebKit"
+
+KEYS = {"Enter": "\ue007", "Space": " "}
+"""WebDriver's codes: https://www.w3.org/TR/webdriver2/#keyboard-actions"""
+
+
+class Tab(Protocol):
+    """A tab of any browser."""
+
+    def goto(self, address: str) -> None:
+        """Open an address, and wait until it is loaded."""
+
+    def evaluate(self, expression: str) -> Any:
+        """Return the value of a JavaScript expression."""
+
+    def press(self, key: str, css: str) -> None:
+        """Press a key of KEYS while this element has the focus."""
+
+    def click(self, css: str) -> None:
+        """Click this element."""
+
+
+NewTab = Callable[[], Tab]
+
+
+@dataclass(frozen=True)
+class PlaywrightTab:
+    """A tab that Playwright drives."""
+
+    page: Page
+
+    def goto(self, address: str) -> None:
+        """Open an address."""
+        self.page.goto(address)
+
+    def evaluate(self, expression: str) -> Any:
+        """Evaluate it."""
+        return self.page.evaluate(expression)
+
+    def press(self, key: str, css: str) -> None:
+        """Press the key."""
+        self.page.press(css, key)
+
+    def click(self, css: str) -> None:
+        """Click the element."""
+        self.page.click(css)
+
+
+@dataclass(frozen=True)
+class WebDriverTab:
+    """A browser with one tab, in a WebDriver session: https://www.w3.org/TR/webdriver2/"""
+
+    client: httpx.Client
+
+    def _ask(self, path: str, **parameters: object) -> Any:
+        answer = self.client.post(path, json=parameters)
+        answer.raise_for_status()
+        return answer.json()["value"]
+
+    def _element(self, css: str) -> str:
+        (found,) = self._ask("element", using="css selector", value=css).values()
+        return f"element/{found}"
+
+    def goto(self, address: str) -> None:
+        """Open an address."""
+        self._ask("url", url=address)
+
+    def evaluate(self, expression: str) -> Any:
+        """Evaluate it."""
+        return self._ask("execute/sync", script=f"return {expression}", args=[])
+
+    def press(self, key: str, css: str) -> None:
+        """Press the key."""
+        self._ask(f"{self._element(css)}/value", text=KEYS[key])
+
+    def click(self, css: str) -> None:
+        """Click the element."""
+        self._ask(f"{self._element(css)}/click")
+
+
+@contextmanager
+def firefox(playwright: Playwright) -> Iterator[NewTab]:
+    """Start Firefox: Debian's, else Playwright's own. Each tab has a profile of its own."""
+    system = {"channel": "moz-firefox", "executable_path": SYSTEMS_FIREFOX}
+    browser = playwright.firefox.launch(**(system if SYSTEMS_FIREFOX else {}))  # type: ignore[arg-type]
+    yield lambda: PlaywrightTab(browser.new_page())
+    browser.close()
+
+
+@contextmanager
+def webkit(playwright: Playwright, folder: Path) -> Iterator[NewTab]:
+    """Start WebKit: Debian's WPE, else Playwright's own. Each tab has a profile of its own."""
+    if not all(SYSTEMS_WEBKIT):
+        browser = playwright.webkit.launch()
+        yield lambda: PlaywrightTab(browser.new_page())
+        browser.close()
+        return
+    started: list[tuple[subprocess.Popen[bytes], httpx.Client]] = []
+
+    def new_tab() -> Tab:
+        driver, client = _start_driver(folder / str(len(started)))
+        started.append((driver, client))
+        return WebDriverTab(client)
+
+    yield new_tab
+    for driver, client in started:
+        with suppress(httpx.HTTPError):
+            client.delete("")
+        client.close()
+        driver.terminate()
+        driver.wait()
+
+
+def _start_driver(home: Path) -> tuple["subprocess.Popen[bytes]", httpx.Client]:
+    """Start a driver and a browser with an empty profile: one of each per tab."""
+    driver, cog = SYSTEMS_WEBKIT
+    assert driver
+    home.mkdir(parents=True)
+    port = free_port()
+    plain = {
+        "HOME": str(home),
+        "XDG_RUNTIME_DIR": str(home),
+        "DBUS_SESSION_BUS_ADDRESS": "disabled:",
+        "NO_AT_BRIDGE": "1",
+    }
+    with (home / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [driver, f"--port={port}"], env={**os.environ, **plain}, stdout=log, stderr=log
+        )
+    options = {"binary": cog, "args": ["--automation", "-P", "headless"]}
+    wanted = {"capabilities": {"alwaysMatch": {"wpe:browserOptions": options}}}
+    transport = httpx.HTTPTransport(retries=9)  # until the driver listens
+    with httpx.Client(transport=transport, timeout=30) as client:
+        sessions = f"http://127.0.0.1:{port}/session"
+        answer = client.post(sessions, json=wanted).raise_for_status().json()["value"]
+    return process, httpx.Client(base_url=f"{sessions}/{answer['sessionId']}", timeout=30)
+
+
+def is_available(engine: str, playwright: Playwright) -> bool:
+    """Return whether this engine, "firefox" or "webkit", can be driven here."""
+    if engine == "firefox":
+        return bool(SYSTEMS_FIREFOX) or Path(playwright.firefox.executable_path).exists()
+    return all(SYSTEMS_WEBKIT) or Path(playwright.webkit.executable_path).exists()
+
+
+@dataclass(frozen=True)
+class Participant:
+    """A participant in a tab of any browser."""
+
+    tab: Tab
+    link: str
+
+    @classmethod
+    def at(cls, tab: Tab, session: Session, place: int) -> "Participant":
+        """Become the participant at `place` (from 1) of the session, and open the start link."""
+        participant = cls(tab, session.url + session.links[place - 1])
+        tab.goto(participant.link)
+        return participant
+
+    def wait_until(self, expression: str, seconds: float = 15) -> Any:
+        """Wait until this JavaScript expression is true in the page, and return its value."""
+        deadline = time.monotonic() + seconds
+        value = None
+        while not value:
+            assert time.monotonic() < deadline, self._shown()
+            with suppress(Error, httpx.HTTPError):  # the page is being loaded
+                value = self.tab.evaluate(expression)
+            time.sleep(0.05)
+        return value
+
+    def _shown(self) -> str:
+        return str(self.tab.evaluate("location.href + '\\n' + document.body.innerText"))
+
+    def connected(self) -> "Participant":
+        """Wait until the page says that it is connected."""
+        self.wait_until("document.body.innerText.includes('Connected.')")
+        return self
+
+    def click_done(self) -> None:
+        """Click the button."""
+        self.tab.click("#done")
+
+    def expect_results(self, moved_by: int, seconds: float = 15) -> None:
+        """Expect to be on Results, which names `moved_by` as the member who moved the group."""
+        shown = self.wait_until(f"({RESULTS_LINE})()", seconds)
+        assert named_in(str(shown)) == moved_by
+
+    def click_next(self) -> None:
+        """Click oTree's Next, and wait until it has led on from Results."""
+        self.tab.click(".otree-btn-next")
+        self.wait_until("!location.pathname.includes('/Results/')")
