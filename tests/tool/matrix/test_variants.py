@@ -132,7 +132,7 @@ def syntax_error(script: str) -> str:
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_p4_scripts_have_the_syntax_of_old_browsers(template: Path) -> None:
+def test_scripts_have_the_syntax_of_old_browsers(template: Path) -> None:
     scripts = SCRIPT.findall(template.read_text())
     assert scripts or template.name in {"MyPage.html", "Results.html"}
     for script in scripts:
@@ -140,5 +140,5 @@ def test_p4_scripts_have_the_syntax_of_old_browsers(template: Path) -> None:
 
 
 @pytest.mark.parametrize("newer", ["let f = () => 1;", "a?.b;", "async function f() {}"])
-def test_p4_newer_syntax_is_noticed(newer: str) -> None:
+def test_newer_syntax_is_noticed(newer: str) -> None:
     assert syntax_error(newer)
