@@ -34,7 +34,9 @@ PAUSE = 1.0
 ALONE = 10
 """The greatest number of members who go on one after the other, to measure the floor."""
 
-FELT = "felt"
+SIZES = (3, 12, 30, 100)
+IN_TABS = (3, 12)
+"""The sizes of groups: of simulated members, and in real tabs of Chromium."""
 
 
 @dataclass

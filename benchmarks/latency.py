@@ -21,11 +21,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 
 from benchmarks.members import LOST, NEWS, Delays, Member, Room, Traffic
-from benchmarks.project import BENCHMARKS, LIVE_PAGE, PATIENCE, VARIANT, Project, Snapshot, build
+from benchmarks.project import BENCHMARKS, LIVE_PAGE, VARIANT, Project, Snapshot, build
 from benchmarks.summary import percentiles, progress
 from channelsmin.paths import ROOT
 from channelsmin.runtime.environment import Environment
@@ -50,23 +49,19 @@ SETTLE = 0.02
 ENOUGH = 10
 """After so many clicks with losses a subject gets no more clicks, since each takes LOST."""
 
-AGAIN = 4.5
-"""Seconds after which the page asks again."""
-
 QUIET = 0.5
 """Seconds without a new statement after which the server counts as idle."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """The size of a group, the number of clicks, and how often all members then load Results."""
+    """The size of a group, and the number of clicks."""
 
     members: int
     clicks: int
-    arrivals: int
 
 
-LOADS = (Load(3, 200, 30), Load(30, 200, 10), Load(100, 200, 2), Load(300, 1000, 2))
+LOADS = (Load(3, 200), Load(30, 200), Load(100, 200), Load(300, 1000))
 
 
 @dataclass(frozen=True)
@@ -90,7 +85,6 @@ class Record:
     first: list[float] = field(default_factory=list)
     median: list[float] = field(default_factory=list)
     last: list[float] = field(default_factory=list)
-    results: list[float] = field(default_factory=list)
     connect: list[float] = field(default_factory=list)
     late: list[float] = field(default_factory=list)
     clicks: int = 0
@@ -104,7 +98,6 @@ class Record:
     unanswered: int = 0
     twice: int = 0
     late_messages: int = 0
-    failed_pages: int = 0
     cpu_seconds: float = 0
 
     def add(self, delays: Delays) -> None:
@@ -119,7 +112,7 @@ class Record:
 
     def summary(self) -> dict[str, Any]:
         """Return the summary that is written to the results."""
-        times = ("first", "median", "last", "results", "connect", "late")
+        times = ("first", "median", "last", "connect", "late")
         return {
             "clicks": self.clicks,
             **{name: percentiles(getattr(self, name)) for name in times if getattr(self, name)},
@@ -128,7 +121,6 @@ class Record:
             "twice": self.twice,
             "connected_anew": self.reconnections,
             "messages_per_late_joiner": self.late_messages / max(1, len(self.late)),
-            "failed_pages": self.failed_pages,
             "cpu_seconds_per_1000_clicks": round(1000 * self.cpu_seconds / self.clicks, 2),
         }
 
@@ -194,66 +186,6 @@ async def come_late(
             record.late_messages += sum(len(other.received) for other in room.members) - received
 
 
-async def arrive_all(subject: Subject, record: Record, arrivals: int, snapshot: Snapshot) -> None:
-    """Let a member click, and all load Results as soon as they are notified."""
-    room = subject.room
-    for turn in range(arrivals):
-        snapshot.restore()
-        await room.connect()
-        place = turn % len(room.members)
-        notified = [member.listen_for(NEWS) for member in room.members]
-        limits = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(timeout=PATIENCE, limits=limits) as client:
-            start = time.perf_counter()
-            room.members[place].send(click())
-            text = f"Member {place + 1} of your group"
-            arrived = await asyncio.gather(
-                *(
-                    arrive(client, member, notification, text)
-                    for member, notification in zip(room.members, notified, strict=True)
-                )
-            )
-        record.lost += sum(arrival is None for arrival in arrived)
-        there = [arrival for arrival in arrived if arrival]
-        record.failed_pages += sum(arrival.failures for arrival in there)
-        if there:
-            record.results.append(1000 * (max(arrival.time for arrival in there) - start))
-        progress(f"arrival {turn + 1} of {arrivals}", turn + 1 == arrivals)
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """The time at which a member has Results, and the number of error pages before."""
-
-    time: float
-    failures: int
-
-
-async def arrive(
-    client: httpx.AsyncClient, member: Member, notified: "asyncio.Future[float]", text: str
-) -> Arrival | None:
-    """Do what the page does when it is notified; return None if Results never comes.
-
-    If the server does not answer with a redirect, the page asks again after a while. The page
-    that it then loads can be an error: a person would reload it.
-    """
-    failures = 0
-    try:
-        async with asyncio.timeout(PATIENCE):
-            await notified
-            while not (await client.get(member.page)).is_redirect:
-                failures += 1
-                await asyncio.sleep(AGAIN)
-            member.leave()
-            while text not in (await client.get(member.page, follow_redirects=True)).text:
-                failures += 1
-                await asyncio.sleep(1)
-    except (OSError, TimeoutError, httpx.TransportError):
-        member.leave()
-        return None
-    return Arrival(time.perf_counter(), failures)
-
-
 async def play(subjects: Sequence[Subject], load: Load, snapshot: Snapshot) -> dict[str, Any]:
     """Measure these subjects under this load."""
     records = {subject.name: Record() for subject in subjects}
@@ -266,10 +198,6 @@ async def play(subjects: Sequence[Subject], load: Load, snapshot: Snapshot) -> d
     await come_late(subjects, records, snapshot)
     for subject in subjects:
         subject.room.leave()
-    for subject in subjects:
-        if subject.name != BASELINE:
-            record = records[subject.name]
-            await arrive_all(subject, record, load.arrivals, snapshot)
     return {name: record.summary() for name, record in records.items()}
 
 

@@ -117,7 +117,12 @@ def soak(releases: tuple[str, ...], minutes: float) -> None:
 @releases_argument
 @click.option("--members", default="", metavar="3,100", help="Group sizes.  [default: all]")
 @click.option("--clicks", type=int, help="Maximum number of clicks per group size.")
-def bench(releases: tuple[str, ...], members: str, clicks: int | None) -> None:
+@click.option(
+    "--part",
+    type=click.Choice(["felt", "latency"]),
+    help="Measure only what members feel, or only the sockets.",
+)
+def bench(releases: tuple[str, ...], members: str, clicks: int | None, part: str | None) -> None:
     """Measure how long a click takes and what it costs.
 
     RELEASES are releases such as 2.2.4 (default: the newest of each variant).
@@ -125,7 +130,7 @@ def bench(releases: tuple[str, ...], members: str, clicks: int | None) -> None:
     from channelsmin.report import documents, performance
     from channelsmin.testing import benchmark
 
-    benchmark.run(releases, [size for size in members.split(",") if size], clicks)
+    benchmark.run(releases, [size for size in members.split(",") if size], clicks, part)
     performance.plot()
     documents.update()
 

@@ -52,6 +52,8 @@ BLOCKS = (
     Block(DOCS / "reliability.md", "soak", reliability.soak_table),
     Block(DOCS / "reliability.md", "mutants", reliability.mutants_table),
     Block(DOCS / "troubleshooting.md", "messages", troubleshooting.messages_tables),
+    Block(DOCS / "performance.md", "felt", performance.felt_table),
+    Block(DOCS / "performance.md", "felt-circumstances", performance.felt_circumstances_table),
     Block(DOCS / "performance.md", "times", performance.times_table),
     Block(DOCS / "performance.md", "costs", performance.costs_tables),
     Block(DOCS / "performance.md", "circumstances", performance.circumstances_table),

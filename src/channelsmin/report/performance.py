@@ -1,16 +1,23 @@
-"""The tables and the plot of docs/performance.md, from matrix/benchmarks."""
+"""The tables and the plots of docs/performance.md, from matrix/benchmarks."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from packaging.version import Version
 
 from channelsmin.errors import UserError
 from channelsmin.matrix import results, variants
 from channelsmin.paths import ROOT
 from channelsmin.report import markdown
 
+FELT_PLOT = ROOT / "docs" / "felt.svg"
 PLOT = ROOT / "docs" / "performance.svg"
+
+DESIGNS = {"variant": "this project", "original": "original's design", "live_page": "live page"}
+"""The designs that are compared in what members feel: the names in the results, and in words."""
 
 SUBJECTS = {"baseline": "baseline", "variant": "variant", "live_page": "live page"}
 """What is measured: its name in the results, and in the tables."""
@@ -27,12 +34,51 @@ EVENTS = {
 }
 
 
+def felt_table() -> str:
+    """Return the table of what members feel: simulated groups, then real tabs."""
+    head = (
+        *("oTree", "members", "", "first", "median", "last", "x original", "x live page"),
+        *("x floor", "arrivals", "lost", "error pages", "errors got over"),
+    )
+    rows = [
+        (release, f"{members}{place}", title, *_felt_cells(name, measured))
+        for release, result in _felt().items()
+        for part, place in (("simulated", ""), ("tabs", " tabs"))
+        for members, measured in result[part].items()
+        for name, title in DESIGNS.items()
+        if name in measured
+    ]
+    return markdown.table(head, rows)
+
+
+def _felt() -> dict[str, Any]:
+    """Return what members feel, for each release on which it was measured."""
+    found = results.benchmarks().items()
+    return {str(release): result["felt"] for release, result in found if "felt" in result}
+
+
+def _felt_cells(name: str, measured: Mapping[str, Any]) -> list[str]:
+    summary = measured[name]
+    last = summary["last"]["p50"]
+    bases = [measured.get(other, {}).get("last", {}).get("p50") for other in [*DESIGNS][1:]]
+    ratios = [f"{last / base:.2f}" if base and name == "variant" else "" for base in bases]
+    ratios.append(f"{last / measured['floor']:.2f}" if "floor" in measured else "")
+    times = [_times(summary[key]) for key in ("first", "median", "last")]
+    counts = [f"{summary[key]:,}" for key in ("arrivals", "lost", "error_pages", "retries")]
+    return [*times, *ratios, *counts]
+
+
+def felt_circumstances_table() -> str:
+    """Return the table of where and when it was measured what members feel."""
+    return _circumstances(_felt())
+
+
 def times_table() -> str:
     """Return the table of times: each cell is the median and the 99th percentile."""
     head = (
         *("oTree", "members", "", "clicks", "first notified", "median", "last notified"),
-        *("last, x baseline", "last, x live page", "Results", "all connect", "late joiner"),
-        *("lost", "unanswered", "error pages"),
+        *("last, x baseline", "last, x live page", "all connect", "late joiner"),
+        *("lost", "unanswered"),
     )
     rows = [
         (release, members, title, *_time_cells(name, measured))
@@ -48,8 +94,8 @@ def _time_cells(name: str, measured: Mapping[str, Any]) -> list[str]:
     summary, ratios = measured[name], measured["ratios"].get(name, {})
     notified = [_times(summary.get(key)) for key in ("first", "median", "last")]
     others = [f"{ratios[key]:.2f}" if key in ratios else "" for key in ("baseline", "live_page")]
-    rest = [_times(summary.get(key)) for key in ("results", "connect", "late")]
-    losses = [str(summary[key]) for key in ("lost", "unanswered", "failed_pages")]
+    rest = [_times(summary.get(key)) for key in ("connect", "late")]
+    losses = [str(summary[key]) for key in ("lost", "unanswered")]
     return [str(summary["clicks"]), *notified, *others, *rest, *losses]
 
 
@@ -92,6 +138,10 @@ def _costs(count: Mapping[str, Any]) -> tuple[str, ...]:
 
 def circumstances_table() -> str:
     """Return the table of where and when it was measured."""
+    return _circumstances({str(release): r for release, r in results.benchmarks().items()})
+
+
+def _circumstances(found: Mapping[str, Mapping[str, Any]]) -> str:
     rows = [
         (
             release,
@@ -100,30 +150,57 @@ def circumstances_table() -> str:
             result["versions"]["python"],
             "{cores} cores, {processor}, {system}".format(**result["machine"]),
         )
-        for release, result in results.benchmarks().items()
+        for release, result in found.items()
     ]
     return markdown.table(("oTree", "date", "server", "Python", "machine"), rows)
 
 
 def digest() -> str:
-    """Return the SHA-256 of the results; the plot carries that of the results it was drawn from."""
+    """Return the SHA-256 of the results; a plot carries that of the results it was drawn from."""
     texts = b"".join(file.read_bytes() for file in sorted(results.BENCHMARKS.glob("*.json")))
     return hashlib.sha256(texts).hexdigest()
 
 
 def check() -> None:
-    """Raise UserError if the plot was not drawn from these results."""
-    if results.benchmarks() and (
-        not PLOT.exists() or digest() not in PLOT.read_text(encoding="utf-8")
-    ):
-        raise UserError(f"{PLOT.name} is stale: run `python3 run.py plot`")
+    """Raise UserError if a plot was not drawn from these results."""
+    for file in (FELT_PLOT, PLOT) if results.benchmarks() else ():
+        if not file.exists() or digest() not in file.read_text(encoding="utf-8"):
+            raise UserError(f"{file.name} is stale: run `python3 run.py plot`")
 
 
-def plot(file: Path = PLOT) -> None:
-    """Plot when the last member is notified, against the group's size, for each release.
+@dataclass(frozen=True)
+class Curve:
+    """The time of the last member (median and 99th percentile, in ms), by the group's size."""
 
-    Raises UserError if Matplotlib is missing.
+    label: str
+    last: Mapping[int, Mapping[str, float]]
+
+
+def plot(folder: Path = PLOT.parent) -> None:
+    """Plot, against the group's size, when the last member has the next page and is notified.
+
+    Raises UserError if Matplotlib is missing, or there are no results.
     """
+    measured = results.benchmarks()
+    if not measured:
+        raise UserError("there are no results: run `python3 run.py bench` first")
+    notified = {
+        str(release): _curves(SUBJECTS, result["times"]) for release, result in measured.items()
+    }
+    felt = {release: _curves(DESIGNS, result["simulated"]) for release, result in _felt().items()}
+    _draw(folder / FELT_PLOT.name, felt, "ms until the last member has the next page")
+    _draw(folder / PLOT.name, notified, "ms until the last member is notified")
+
+
+def _curves(titles: Mapping[str, str], times: Mapping[str, Any]) -> list[Curve]:
+    return [
+        Curve(title, {int(m): each[name]["last"] for m, each in times.items() if name in each})
+        for name, title in titles.items()
+    ]
+
+
+def _draw(file: Path, releases: Mapping[str, Sequence[Curve]], label: str) -> None:
+    """Draw one panel per release: the median as a solid line, the 99th percentile as a dotted."""
     try:
         import matplotlib
     except ImportError as error:
@@ -132,29 +209,32 @@ def plot(file: Path = PLOT) -> None:
     from matplotlib import pyplot
     from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-    measured = results.benchmarks()
-    if not measured:
-        raise UserError("there are no results: run `python3 run.py bench` first")
     pyplot.rcParams.update({"svg.hashsalt": "channelsmin", "svg.fonttype": "none"})
     figure, axes = pyplot.subplots(
-        1, len(measured), figsize=(3.2 * len(measured), 3.6), sharey=True, squeeze=False
+        1,
+        max(1, len(releases)),
+        figsize=(3.2 * max(1, len(releases)), 3.6),
+        sharey=True,
+        squeeze=False,
     )
-    for axis, (release, result) in zip(axes[0], measured.items(), strict=True):
-        for number, (name, title) in enumerate(SUBJECTS.items()):
-            last = {int(m): t[name]["last"] for m, t in result["times"].items() if name in t}
-            if last:
-                median, p99 = ([time[key] for time in last.values()] for key in ("p50", "p99"))
-                axis.loglog([*last], median, "o-", color=f"C{number}", label=title)
-                axis.loglog([*last], p99, ":", color=f"C{number}")
-        axis.set_title(f"oTree {release}\n{variants.serving(release).name}")
-        axis.set_xticks([int(members) for members in result["times"]])
+    for axis, (release, curves) in zip(axes[0], releases.items(), strict=False):
+        for number, curve in enumerate(curves):
+            if curve.last:
+                median, p99 = (
+                    [time[key] for time in curve.last.values()] for key in ("p50", "p99")
+                )
+                axis.loglog([*curve.last], median, "o-", color=f"C{number}", label=curve.label)
+                axis.loglog([*curve.last], p99, ":", color=f"C{number}")
+        axis.set_title(f"oTree {release}\n{variants.serving(Version(release)).name}")
+        axis.set_xticks(sorted({members for curve in curves for members in curve.last}))
         axis.xaxis.set_major_formatter(ScalarFormatter())
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.set_xlabel("members")
         axis.grid(alpha=0.3)
     axes[0][0].yaxis.set_major_formatter(ScalarFormatter())
-    axes[0][0].set_ylabel("ms until the last member is notified")
-    axes[0][-1].legend()
+    axes[0][0].set_ylabel(label)
+    if axes[0][-1].lines:
+        axes[0][-1].legend()
     figure.tight_layout()
     figure.savefig(file, metadata={"Date": None, "Description": f"drawn from {digest()}"})
     pyplot.close(figure)

@@ -13,19 +13,31 @@ from channelsmin.report import performance
 TIMES = {"n": 30, "p50": 4.25, "p99": 1234.5}
 SUMMARY = {
     "clicks": 30,
-    **dict.fromkeys(("first", "median", "last", "results", "connect", "late"), TIMES),
+    **dict.fromkeys(("first", "median", "last", "connect", "late"), TIMES),
     "lost": 0,
     "unanswered": 0,
-    "failed_pages": 0,
     "cpu_seconds_per_1000_clicks": 12.34,
 }
 COUNT = {"statements": {"BEGIN": 1, "SELECT": 2, "UPDATE": 1}, "messages": 4, "bytes": 1234}
 COUNTS = {**dict.fromkeys(performance.EVENTS, COUNT), "kilobytes_per_idle_connection": 45.6}
-RESULT: dict[str, Any] = {
+WHERE: dict[str, Any] = {
     "date": "2026-11-22",
     "versions": {"python": "3.7.16"},
     "server": "devserver",
     "machine": {"system": "Linux", "processor": "one", "cores": 2},
+}
+SLOW = {**TIMES, "p50": 8.5}
+DESIGN = {
+    **dict.fromkeys(("first", "median", "last"), TIMES),
+    "arrivals": 6000,
+    "lost": 0,
+    "error_pages": 7,
+    "retries": 1,
+}
+FELT = {"variant": DESIGN, "original": {**DESIGN, "last": SLOW}}
+RESULT: dict[str, Any] = {
+    **WHERE,
+    "felt": {**WHERE, "simulated": {"30": {"floor": 4.25, **FELT}}, "tabs": {"3": FELT}},
     "times": {
         "3": {"baseline": SUMMARY, "variant": SUMMARY, "ratios": {"variant": {"baseline": 1.5}}},
         "100": {"baseline": SUMMARY, "variant": SUMMARY, "ratios": {"variant": {"baseline": 2}}},
@@ -38,6 +50,7 @@ RESULT: dict[str, Any] = {
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(results, "BENCHMARKS", tmp_path)
     monkeypatch.setattr(performance, "PLOT", tmp_path / "plot.svg")
+    monkeypatch.setattr(performance, "FELT_PLOT", tmp_path / "felt.svg")
     for release in "2.10.0", "2.2.4":
         (tmp_path / f"{release}.json").write_text(json.dumps(RESULT))
     return tmp_path
@@ -45,6 +58,17 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def test_the_oldest_release_comes_first(folder: Path) -> None:
     assert [str(release) for release in results.benchmarks()] == ["2.2.4", "2.10.0"]
+
+
+def test_what_members_feel_is_compared_with_the_other_designs(folder: Path) -> None:
+    rows = performance.felt_table().splitlines()
+    assert len({row.count("|") for row in rows}) == 1
+    times = "4.2 ms / 1.2 s | 4.2 ms / 1.2 s | 4.2 ms / 1.2 s"
+    assert (
+        rows[2] == f"| 2.2.4 | 30 | this project | {times} | 0.50 |  | 1.00 | 6,000 | 0 | 7 | 1 |"
+    )
+    assert rows[4].startswith("| 2.2.4 | 3 tabs | this project |")
+    assert len(rows) == 2 + 2 * 2 * 2
 
 
 def test_times_have_a_row_for_each_subject(folder: Path) -> None:
@@ -64,7 +88,10 @@ def test_costs_tell_queries_from_the_rest(folder: Path) -> None:
 def test_a_plot_of_other_results_is_stale(folder: Path) -> None:
     with pytest.raises(UserError, match="stale"):
         performance.check()
-    performance.PLOT.write_text(f"drawn from {performance.digest()}")
+    for file in (performance.PLOT, performance.FELT_PLOT):
+        with pytest.raises(UserError, match="stale"):
+            performance.check()
+        file.write_text(f"drawn from {performance.digest()}")
     performance.check()
     (folder / "2.2.4.json").write_text(json.dumps({**RESULT, "date": "2026-11-23"}))
     with pytest.raises(UserError, match="stale"):
@@ -74,8 +101,9 @@ def test_a_plot_of_other_results_is_stale(folder: Path) -> None:
 def test_the_plot_is_the_same_each_time(folder: Path) -> None:
     pytest.importorskip("matplotlib")
     (folder / "2.10.0.json").unlink()  # no variant serves it
-    performance.plot(performance.PLOT)
-    first = performance.PLOT.read_text()
-    performance.plot(performance.PLOT)
-    assert performance.PLOT.read_text() == first
+    performance.plot(folder)
+    first = [file.read_text() for file in folder.glob("*.svg")]
+    assert len(first) == 2
+    performance.plot(folder)
+    assert [file.read_text() for file in folder.glob("*.svg")] == first
     performance.check()
