@@ -30,10 +30,10 @@ def new_tabs(
                 pytest.fail(missing)
             pytest.skip(missing)
     with ExitStack() as started:
-        folder = tmp_path_factory.mktemp("webkit")
+        folder = tmp_path_factory.mktemp("profiles")
         yield {
-            "firefox": started.enter_context(engines.firefox(playwright)),
-            "webkit": started.enter_context(engines.webkit(playwright, folder)),
+            "firefox": started.enter_context(engines.firefox(playwright, folder / "firefox")),
+            "webkit": started.enter_context(engines.webkit(playwright, folder / "webkit")),
         }
 
 

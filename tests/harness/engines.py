@@ -1,12 +1,14 @@
 """Drive the page in Firefox and in WebKit, besides Chromium, which all other tests drive.
 
-Playwright has its own builds of both where it can install them. On Debian they come from its
-packages: firefox-esr, which Playwright drives over WebDriver BiDi, and WPE WebKit (`cog`, about as
-old as Safari 16), which this module drives over WebDriver: Playwright can't.
+On Debian they come from its packages: firefox-esr, and WPE WebKit (`cog`), about as old as Safari
+16. Playwright drives only its own builds of these, so this module speaks to them itself: to Firefox
+over Marionette, to WebKit over WebDriver. Elsewhere Playwright's own builds are driven.
 """
 
+import json
 import os
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -104,13 +106,115 @@ class WebDriverTab:
         self._ask(f"{self._element(css)}/click")
 
 
+class Marionette:
+    """A connection to Firefox, which answers one command after the other.
+
+    The protocol: https://firefox-source-docs.mozilla.org/testing/marionette/Protocol.html
+    """
+
+    def __init__(self, port: int) -> None:
+        """Connect to the Firefox that listens on this port, or soon will, and start a session."""
+        self._socket = _connect(port)
+        self._file = self._socket.makefile("rb")
+        self._number = 0
+        self._read()  # it greets first
+        self.ask("WebDriver:NewSession")
+
+    def ask(self, command: str, **parameters: object) -> Any:
+        """Return the answer to a command; raise EngineError if it is an error."""
+        self._number += 1
+        text = json.dumps([0, self._number, command, parameters]).encode()
+        self._socket.sendall(b"%d:%b" % (len(text), text))
+        _, _, error, result = self._read()
+        if error:
+            raise EngineError(f"{command}: {error['message']}")
+        return result.get("value", result) if isinstance(result, dict) else result
+
+    def _read(self) -> Any:
+        length = b""
+        while (digit := self._file.read(1)) != b":":
+            if not digit:
+                raise EngineError("Firefox has ended")
+            length += digit
+        return json.loads(self._file.read(int(length)))
+
+    def close(self) -> None:
+        """Tell Firefox to end, and disconnect."""
+        with suppress(EngineError, OSError):
+            self.ask("Marionette:Quit", flags=["eForceQuit"])
+        self._file.close()
+        self._socket.close()
+
+
+class EngineError(Exception):
+    """What a browser answered to a command that it could not carry out."""
+
+
+def _connect(port: int) -> socket.socket:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=60)
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline, "Firefox does not listen"
+            time.sleep(0.1)
+
+
+@dataclass(frozen=True)
+class MarionetteTab:
+    """A tab of a Firefox; all tabs share a profile. One that is not in front has slow timers."""
+
+    firefox: Marionette
+    handle: str
+
+    def _ask(self, command: str, **parameters: object) -> Any:
+        self.firefox.ask("WebDriver:SwitchToWindow", handle=self.handle, focus=False)
+        return self.firefox.ask(f"WebDriver:{command}", **parameters)
+
+    def _element(self, css: str) -> str:
+        found = self._ask("FindElement", using="css selector", value=css)
+        return str(next(iter(found.values())))
+
+    def goto(self, address: str) -> None:
+        """Open an address."""
+        self._ask("Navigate", url=address)
+
+    def evaluate(self, expression: str) -> Any:
+        """Evaluate it."""
+        return self._ask("ExecuteScript", script=f"return {expression}", args=[])
+
+    def press(self, key: str, css: str) -> None:
+        """Press the key."""
+        self._ask("ElementSendKeys", id=self._element(css), text=KEYS[key])
+
+    def click(self, css: str) -> None:
+        """Click the element."""
+        self._ask("ElementClick", id=self._element(css))
+
+
 @contextmanager
-def firefox(playwright: Playwright) -> Iterator[NewTab]:
-    """Start Firefox: Debian's, else Playwright's own. Each tab has a profile of its own."""
-    system = {"channel": "moz-firefox", "executable_path": SYSTEMS_FIREFOX}
-    browser = playwright.firefox.launch(**(system if SYSTEMS_FIREFOX else {}))  # type: ignore[arg-type]
-    yield lambda: PlaywrightTab(browser.new_page())
-    browser.close()
+def firefox(playwright: Playwright, folder: Path) -> Iterator[NewTab]:
+    """Start Firefox: the system's, else Playwright's own."""
+    if not SYSTEMS_FIREFOX:
+        browser = playwright.firefox.launch()
+        yield lambda: PlaywrightTab(browser.new_page())
+        browser.close()
+        return
+    port = free_port()
+    folder.mkdir()
+    (folder / "user.js").write_text(f'user_pref("marionette.port", {port});\n')
+    command = [SYSTEMS_FIREFOX, "--marionette", "--headless", "--no-remote", "--profile", str(folder)]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    connection = Marionette(port)
+
+    def new_tab() -> Tab:
+        opened = connection.ask("WebDriver:NewWindow", type="tab", focus=True)
+        return MarionetteTab(connection, opened["handle"])
+
+    yield new_tab
+    connection.close()
+    process.wait()
 
 
 @contextmanager
@@ -189,7 +293,7 @@ class Participant:
         value = None
         while not value:
             assert time.monotonic() < deadline, self._shown()
-            with suppress(Error, httpx.HTTPError):  # the page is being loaded
+            with suppress(Error, EngineError, httpx.HTTPError):  # the page is being loaded
                 value = self.tab.evaluate(expression)
             time.sleep(0.05)
         return value
