@@ -203,9 +203,9 @@ def firefox(playwright: Playwright, folder: Path) -> Iterator[NewTab]:
     port = free_port()
     folder.mkdir()
     (folder / "user.js").write_text(f'user_pref("marionette.port", {port});\n')
-    command = [SYSTEMS_FIREFOX, "--marionette", "--headless", "--no-remote", "--profile", str(folder)]
+    options = ["--marionette", "--headless", "--no-remote", "--profile", str(folder)]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
+        process = subprocess.Popen([SYSTEMS_FIREFOX, *options], stdout=log, stderr=log)
     connection = Marionette(port)
 
     def new_tab() -> Tab:
