@@ -170,6 +170,10 @@ def _processes(examined: Examined) -> Iterator[Finding]:
         )
 
 
+ELSEWHERE = re.compile(r"rediss?://(?!localhost|127\.)")
+"""Matches the address of a Redis that does not run next to the server."""
+
+
 def _redis(examined: Examined) -> Iterator[Finding]:
     """Find a production server that needs Redis where no file provides one."""
     servers = [one for one in _procfile(examined.folder) if one.otree in SERVERS]
@@ -178,7 +182,7 @@ def _redis(examined: Examined) -> Iterator[Finding]:
     places = ("app.json", ".env", "heroku.yml", "docker-compose.yml", "compose.yml")
     texts = [text_of(examined.folder / n) for n in places if (examined.folder / n).is_file()]
     settings = examined.settings.strings("CHANNEL_LAYERS") | examined.settings.strings("REDIS_URL")
-    if any("redis" in text.lower() for text in (*texts, *settings)):
+    if any("redis" in text.lower() for text in texts) or any(map(ELSEWHERE.match, settings)):
         return
     yield Finding(
         f"the server of oTree {examined.release} needs Redis, and no file of the project provides "

@@ -318,7 +318,9 @@ def _redis(examined: Examined) -> Iterator[Finding]:
         and not examined.settings.imports_all
     ):
         why = in_memory
-    elif own and examined.context.api != LIVE_PAGES:
+    elif (
+        own and examined.context.api == CHANNELS_2
+    ):  # of 1.4 to 2.2, only production servers use it
         where, why = (
             f"settings.py:{examined.settings.line('CHANNEL_LAYERS')}",
             "CHANNEL_LAYERS names it",

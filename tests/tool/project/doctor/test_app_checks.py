@@ -31,6 +31,7 @@ FAULTS = {
         "2.2.4",
         each(
             change("requirements.txt", "otree==2.2.4", "otree==2.5.8"),
+            change("settings.py", "\nCHANNEL_LAYERS = {", "\nNOT_USED = {"),
             lambda folder: (folder / "channelsmin/__init__.py").write_text(""),
             lambda folder: (folder / "channelsmin/release_check.py").unlink(),
         ),

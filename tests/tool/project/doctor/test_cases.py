@@ -25,7 +25,9 @@ SEND = "await self.channel_layer.group_send(self.group_name, {'type': 'news', 't
 BEFORE = """\
     @staticmethod
     def before_next_page(player, timeout_happened):
-        move_on(player)"""
+        # A timeout, "Advance slowest" and a bot submit the form, too, and are not a click.
+        if not (timeout_happened or player.participant._is_bot):
+            move_on(player)"""
 LIVE = "        return {receiver: {'round': this_round, 'moved': moved}}"
 DONE = '<button type="button" id="done"'
 
@@ -333,7 +335,10 @@ FAULTS: dict[str, tuple[str, Edit, str]] = {
     ),
     "timeout-6": (
         "6.0.15",
-        change(INIT, "class MyPage(Page):\n", "class MyPage(Page):\n    timeout_seconds = 4\n"),
+        each(
+            change(INIT, "class MyPage(Page):\n", "class MyPage(Page):\n    timeout_seconds = 4\n"),
+            change(INIT, "if not (timeout_happened or player.participant._is_bot):", "if True:"),
+        ),
         "a timeout on MyPage counts as a click",
     ),
     "pipfile-py": (
@@ -576,14 +581,7 @@ HEALTHY: dict[str, tuple[str, Edit]] = {
     ),
     "a timeout that is told apart": (
         "6.0.15",
-        each(
-            change(INIT, "class MyPage(Page):\n", "class MyPage(Page):\n    timeout_seconds = 4\n"),
-            change(
-                INIT,
-                "happened):\n        move_on(player)",
-                "happened):\n        if not timeout_happened:\n            move_on(player)",
-            ),
-        ),
+        change(INIT, "class MyPage(Page):\n", "class MyPage(Page):\n    timeout_seconds = 4\n"),
     ),
     "the Procfile of this oTree": (
         "6.0.15",
