@@ -93,6 +93,12 @@ def template_tags(release: Version) -> frozenset[str]:
     return _names("template_tags", release)
 
 
+def all_tags() -> frozenset[str]:
+    """Return the tags of Django's template engine, and those that some release of oTree has."""
+    entries = (*_all()["django_tags"], *_all()["template_tags"])
+    return frozenset(name for entry in entries for name in entry["names"])
+
+
 def template_blocks(release: Version) -> frozenset[str]:
     """Return the blocks that a release's own base templates have."""
     return _names("template_blocks", release)

@@ -111,6 +111,39 @@ CASES = {
         "pin otree-core==1.4.49",
     ),
     "otree-core ~=": Case({"requirements.txt": "otree-core~=1.4.20\n"}, "1.4.49", "otree-1.4"),
+    # a requirements file that includes another one
+    "a file that requirements.txt does not include": Case(
+        {
+            "requirements.txt": "-r requirements_base.txt\n",
+            "requirements_base.txt": "otree-core==1.4.18\n",
+            "requirements_big.txt": "otree==2.5.8\n",
+        },
+        "1.4.18",
+        "otree-1.4",
+    ),
+    "a file that an open requirements.txt does not include": Case(
+        {"requirements.txt": "otree>=2\n", "requirements_server.txt": "otree==2.5.8\n", **OLD},
+        "2.5.8",
+        "otree-2.3",
+    ),
+    "block.super is Django's": Case(
+        {
+            "requirements.txt": "otree>=2.4.0\n",
+            "plain/templates/plain/Ask.html": "{% block styles %}{{ block.super }}{% endblock %}",
+            **OLD,
+        },
+        "3.4.0",
+        "otree-2.6",
+    ),
+    "a Procfile with webandworkers": Case(
+        {
+            "requirements.txt": "otree>=2.1.13\n",
+            "Procfile": "web: otree webandworkers\ntimeoutworker: otree timeoutworker\n",
+            **OLD,
+        },
+        "2.5.8",
+        "otree-2.3",
+    ),
     # the code tells
     "open_but_routes_tell": Case(
         {"requirements.txt": "otree>=2.3.2\n", **CHANNELS_2},

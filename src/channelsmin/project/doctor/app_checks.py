@@ -184,8 +184,9 @@ def _objects(app: App, context: Context) -> Iterator[Finding]:
         return
     models = {"Player", "Group", "Subsession", "Participant", "Session"}
     models |= {name for name in app.classes() if app.bases(name) & BASE_MODELS}
+    tried = _tried(app)
     for module, node in app.nodes():
-        if not isinstance(node, ast.Attribute) or node.attr != "objects":
+        if not isinstance(node, ast.Attribute) or node.attr != "objects" or id(node) in tried:
             continue
         is_model = name_of(node.value) in models
         is_type = isinstance(node.value, ast.Call) and name_of(node.value.func) == "type"
@@ -217,18 +218,17 @@ def _no_route(app: App, context: Context) -> Iterator[Finding]:
     read = {f"{app.name}.otree_extensions.routing", *context.read_routes}
     routes = app.routes()
     consumers = consumers_of(app)
-    if routes and not any(name == wanted for name, _ in app.routings()):
+    if context.api == LIVE_PAGES and not context.is_imported(app, "otree_extensions.routing"):
+        return  # left over: nothing imports it
+    in_own_list = bool(context.read_routes)  # which may take up lists of any name
+    if routes and not in_own_list and not any(name == wanted for name, _ in app.routings()):
         yield Finding(
             f"there is no {wanted} among these routes",
             routes[0].where,
             f"oTree {context.release} reads only the list of this name",
             f"call the list {wanted}",
         )
-    elif (
-        routes
-        and not context.read_routes
-        and not read & {f"{app.name}.{name}" for name in app.modules}
-    ):
+    elif routes and not in_own_list and not read & {f"{app.name}.{name}" for name in app.modules}:
         yield Finding(
             "oTree does not read these routes",
             routes[0].where,
@@ -251,6 +251,8 @@ def _no_route(app: App, context: Context) -> Iterator[Finding]:
 
 
 def _slashes(app: App, context: Context) -> Iterator[Finding]:
+    if context.api == LIVE_PAGES:
+        return
     for route in app.routes():
         start = route.pattern.removeprefix("^")[:1]
         if start in ("", UNKNOWN, "(", ".", "[", "\\") or route.where == "":
@@ -360,6 +362,8 @@ def _another_name(app: App, context: Context) -> Iterator[Finding]:
 
 
 def _same_route(app: App, context: Context) -> Iterator[Finding]:
+    if context.api == LIVE_PAGES:
+        return
     before = context.apps[: context.apps.index(app)]
     theirs = {route.pattern: (one.name, route) for one in before for route in one.routes()}
     for route in app.routes():

@@ -28,6 +28,7 @@ class Module:
 
     path: Path
     tree: ast.Module
+    text: bytes = b""
 
     @functools.cached_property
     def nodes(self) -> tuple[ast.AST, ...]:
@@ -182,21 +183,50 @@ class App:
             self._bases[name] = direct.union(*(self.bases(base) for base in direct))
         return self._bases[name]
 
+    @property
+    def is_without_self(self) -> bool:
+        """Whether oTree 5 and 6 call its methods with the player: __init__.py imports something.
+
+        So oTree itself tells (6.0.15:otree/common.py:62), in 5.0.0a25 and a26 by a module app. The
+        pages may be in another module.
+        """
+        return "app" in self.modules or ("" in self.modules and b"import" in self.modules[""].text)
+
     @functools.cached_property
     def _pages(self) -> tuple[Page, ...]:
-        names = {
+        classes = self._classes | self._own_classes(self._sequence_module)
+        return tuple(
+            Page(module, node, self._template(node))
+            for name, (module, node) in classes.items()
+            if name in self._in_sequence and not any("WaitPage" in one for one in self.bases(name))
+        )
+
+    @functools.cached_property
+    def _in_sequence(self) -> set[str]:
+        """The names in the page sequence, wherever it is written if oTree's own modules lack it."""
+        module = self._sequence_module
+        nodes = self.modules[module].nodes if module is not None else (n for _, n in self.nodes())
+        return {
             name_of(item)
-            for _, node in self.nodes()
+            for node in nodes
             if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign)
             and "page_sequence" in _targets(node)
             and node.value
             for item in ast.walk(node.value)
         }
-        return tuple(
-            Page(module, node, self._template(node))
-            for name, (module, node) in self._classes.items()
-            if name in names and not any("WaitPage" in base for base in self.bases(name))
+
+    @functools.cached_property
+    def _sequence_module(self) -> str | None:
+        """The module that oTree takes the page sequence from, None if it only imports it there."""
+        read = (name for name in ("", "app", "pages", "views") if name in self.modules)
+        assigns = (
+            n for n in read if any("page_sequence" in _targets(x) for x in self.modules[n].nodes)
         )
+        return next(assigns, None)
+
+    def _own_classes(self, module: str | None) -> dict[str, tuple[str, ast.ClassDef]]:
+        nodes = self.modules[module].nodes if module is not None else ()
+        return {one.name: (module or "", one) for one in nodes if isinstance(one, ast.ClassDef)}
 
     def pages(self) -> list[Page]:
         """Return the pages of the page sequence, as far as it is written out."""
@@ -241,20 +271,23 @@ def read(project: Path) -> tuple[list[App], list[Finding]]:
         modules = {}
         for path in sorted(folder.rglob("*.py")):
             place = path.relative_to(project)
-            tree = parse(project, place)
+            if not all(part.isidentifier() for part in place.with_suffix("").parts):
+                continue  # `pages copy.py`, or an editor's .history: nothing can import it
+            text = path.read_bytes()
+            tree = parse(project, place, text)
             if isinstance(tree, Finding):
                 broken.append(tree)
                 continue
             name = ".".join(place.with_suffix("").parts[1:]).removesuffix("__init__").rstrip(".")
-            modules[name] = Module(place, tree)
+            modules[name] = Module(place, tree, text)
         apps.append(App(folder.name, modules))
     return apps, broken
 
 
-def parse(project: Path, place: Path) -> ast.Module | Finding:
+def parse(project: Path, place: Path, text: bytes | None = None) -> ast.Module | Finding:
     """Return a file of the project, parsed, or why it is not valid Python."""
     try:
-        return ast.parse((project / place).read_bytes())
+        return ast.parse((project / place).read_bytes() if text is None else text)
     except (SyntaxError, ValueError) as error:
         return Finding(
             f"a syntax error: {getattr(error, 'msg', error)}",

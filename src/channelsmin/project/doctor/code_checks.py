@@ -26,14 +26,16 @@ def _signatures(app: App, context: Context) -> Iterator[Finding]:
     if context.api != LIVE_PAGES or not methods:
         return
     for page in app.pages():
-        one_file = page.module == ""
+        without_self = app.is_without_self
         for method in functions(page.node):
-            if method.name in methods and (one_file or method.name != "live_method"):
-                yield from _signature(app, page, method, methods[method.name], one_file, context)
+            if method.name in methods and (without_self or method.name != "live_method"):
+                yield from _signature(
+                    app, page, method, methods[method.name], without_self, context
+                )
 
 
 def _signature(
-    app: App, page: Page, method: Function, called: PageMethod, one_file: bool, context: Context
+    app: App, page: Page, method: Function, called: PageMethod, without_self: bool, context: Context
 ) -> Iterator[Finding]:
     decorators = [name_of(one) for one in method.decorator_list]
     if any(one != "staticmethod" for one in decorators):
@@ -44,7 +46,7 @@ def _signature(
     wanted = list(called.parameters)
     at = app.modules[page.module].at(method)
     written = f"{page.node.name}.{method.name}({', '.join(names)})"
-    if not one_file:
+    if not without_self:
         bound = [name for name in wanted[1:] if name not in called.keywords]
         accepted = arguments if is_static else arguments[1:]
         if not _fits(method, len(accepted), len(bound)):
@@ -62,7 +64,7 @@ def _signature(
         yield Finding(
             f"{written} does not accept what oTree {context.release} calls it with",
             at,
-            f"in an app of one file oTree calls it with ({', '.join(wanted)}): the page ends in "
+            f"in an app without self oTree calls it with ({', '.join(wanted)}): the page ends in "
             "error 500",
             f"write {right}",
         )
@@ -70,8 +72,8 @@ def _signature(
         yield Finding(
             f"{written} is called with the player in place of the page",
             at,
-            "in an app of one file `self` is the player, which has no such attribute: the page "
-            "ends in error 500",
+            "in an app without self the first argument is the player, which has no such attribute: "
+            "the page ends in error 500",
             f"write {right}, and player in place of self.player",
         )
 
@@ -226,7 +228,8 @@ def _timeouts(app: App, context: Context) -> Iterator[Finding]:
             for line in leaving.body
             for node in ast.walk(line)
         )
-        own = {node.name for _, node in app.nodes() if isinstance(node, Function)}
+        recording = (node for _, node in app.nodes() if isinstance(node, Function))
+        own = {node.name for node in recording if _records_who(node)}
         shared = _called(leaving) & _called(live) & own
         if shared and not uses:
             yield Finding(
@@ -237,6 +240,20 @@ def _timeouts(app: App, context: Context) -> Iterator[Finding]:
                 "live method does for a click: the data name a member who did not click",
                 "return at once if timeout_happened",
             )
+
+
+def _records_who(function: Function) -> bool:
+    """Return whether a function stores in an attribute which member it was called for."""
+    return any(
+        isinstance(node, ast.Assign)
+        and any(isinstance(target, ast.Attribute) for target in node.targets)
+        and any(getattr(part, "attr", "") in MEMBER for part in ast.walk(node.value))
+        for node in ast.walk(function)
+    )
+
+
+MEMBER = {"id_in_group", "id_in_subsession", "code", "label"}
+"""What tells a member from the others."""
 
 
 def _called(function: Function) -> set[str]:

@@ -76,7 +76,12 @@ class Context:
 
     @functools.cached_property
     def _scripts(self) -> list[str]:
-        scripts = [*self.folder.glob("_static/**/*.js"), *self.folder.glob("*/static/**/*.js")]
+        scripts = [
+            path
+            for end in ("js", "mjs")
+            for below in ("_static", "*/static")
+            for path in self.folder.glob(f"{below}/**/*.{end}")
+        ]
         return [path.read_text(encoding="utf-8", errors="replace") for path in scripts]
 
     def scripts_have(self, *words: str) -> bool:
@@ -311,7 +316,7 @@ def _imported_by(app: App, module: str, node: ast.AST) -> list[tuple[str, str]]:
 
 def _wanted(folder: Path) -> Iterator[Wanted]:
     for place in roots.around(folder)[:2]:
-        lines = list(requirements.lines(place))
+        lines = requirements.lines(place)
         for line in lines:
             try:
                 requirement = Requirement(line.text)
