@@ -20,6 +20,12 @@ ROUTE_LISTS = ("channel_routing", "websocket_routes")
 """The calls that make a route, and the names of the list of routes: until 2.2, and from 2.3 on."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+ASSIGNMENTS = (ast.Assign, ast.AugAssign, ast.AnnAssign)
+IMPORTS = (ast.Import, ast.ImportFrom)
+
+LEADS_NOWHERE = frozenset({"ctx", "op", "ops"})
+"""The fields of a syntax tree's parts that have nothing that a check looks for."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +37,25 @@ class Module:
     text: bytes = b""
 
     @functools.cached_property
-    def nodes(self) -> tuple[ast.AST, ...]:
-        """Every part of the module, from one pass over it."""
-        return tuple(ast.walk(self.tree))
+    def _by_kind(self) -> dict[type[ast.AST], list[ast.AST]]:
+        """Every part of the module by its kind, from one pass over it."""
+        found: dict[type[ast.AST], list[ast.AST]] = {}
+        todo: list[ast.AST] = [self.tree]
+        for node in todo:
+            found.setdefault(type(node), []).append(node)
+            for name in node._fields:
+                if name in LEADS_NOWHERE:
+                    continue
+                value = getattr(node, name, None)
+                if type(value) is list:
+                    todo += [part for part in value if isinstance(part, ast.AST)]
+                elif isinstance(value, ast.AST):
+                    todo.append(value)
+        return found
+
+    def of(self, *kinds: type[ast.AST]) -> list[ast.AST]:
+        """Return the parts of the module that are of these kinds, such as `ast.Call`."""
+        return [node for kind in kinds for node in self._by_kind.get(kind, ())]
 
     def at(self, node: ast.AST) -> str:
         """Return the place of a part of it: `lobby/models.py:12`."""
@@ -106,13 +128,9 @@ class App:
                 found[line.targets[0].id] = text_of(line.value, found)
         return found
 
-    @functools.cached_property
-    def _nodes(self) -> tuple[tuple[str, ast.AST], ...]:
-        return tuple((name, node) for name, module in self.modules.items() for node in module.nodes)
-
-    def nodes(self) -> tuple[tuple[str, ast.AST], ...]:
-        """Return every part of every module, with the module's name."""
-        return self._nodes
+    def of(self, *kinds: type[ast.AST]) -> list[tuple[str, ast.AST]]:
+        """Return the parts of all modules that are of these kinds, with the module's name."""
+        return [(name, node) for name, module in self.modules.items() for node in module.of(*kinds)]
 
     def imports(self) -> Iterator[tuple[str, str, str]]:
         """Yield the imports from elsewhere: the module, the name ("" for all), the place."""
@@ -122,7 +140,7 @@ class App:
     @functools.cached_property
     def _imported(self) -> tuple[tuple[str, str, str, str], ...]:
         found: list[tuple[str, str, str, str]] = []
-        for name, node in self.nodes():
+        for name, node in self.of(*IMPORTS):
             if isinstance(node, ast.Import):
                 at = self.modules[name].at(node)
                 found += ((one.name, "", name, at) for one in node.names)
@@ -138,7 +156,7 @@ class App:
     def routings(self) -> Iterator[tuple[str, str]]:
         """Yield the lists of routes: the name of each, and its place."""
         for name, module in self._routing_modules():
-            for node in module.nodes:
+            for node in module.of(*ASSIGNMENTS):
                 for one in _targets(node) & {*ROUTE_LISTS}:
                     yield one, self.modules[name].at(node)
 
@@ -150,7 +168,7 @@ class App:
         return tuple(
             _route(node, self.constants(name), self.modules[name].at(node))
             for name, module in self._routing_modules()
-            for node in module.nodes
+            for node in module.of(ast.Call)
             if isinstance(node, ast.Call) and name_of(node.func) in ROUTE_CALLS
         )
 
@@ -160,7 +178,9 @@ class App:
 
     @functools.cached_property
     def _classes(self) -> dict[str, tuple[str, ast.ClassDef]]:
-        found = ((module, one) for module, one in self.nodes() if isinstance(one, ast.ClassDef))
+        found = (
+            (name, one) for name, one in self.of(ast.ClassDef) if isinstance(one, ast.ClassDef)
+        )
         return {one.name: (module, one) for module, one in found}
 
     def classes(self) -> dict[str, tuple[str, ast.ClassDef]]:
@@ -205,7 +225,8 @@ class App:
     def _in_sequence(self) -> set[str]:
         """The names in the page sequence, wherever it is written if oTree's own modules lack it."""
         module = self._sequence_module
-        nodes = self.modules[module].nodes if module is not None else (n for _, n in self.nodes())
+        places = self.modules.values() if module is None else [self.modules[module]]
+        nodes = (node for place in places for node in place.of(*ASSIGNMENTS))
         return {
             name_of(item)
             for node in nodes
@@ -220,12 +241,16 @@ class App:
         """The module that oTree takes the page sequence from, None if it only imports it there."""
         read = (name for name in ("", "app", "pages", "views") if name in self.modules)
         assigns = (
-            n for n in read if any("page_sequence" in _targets(x) for x in self.modules[n].nodes)
+            name
+            for name in read
+            if any(
+                "page_sequence" in _targets(node) for node in self.modules[name].of(*ASSIGNMENTS)
+            )
         )
         return next(assigns, None)
 
     def _own_classes(self, module: str | None) -> dict[str, tuple[str, ast.ClassDef]]:
-        nodes = self.modules[module].nodes if module is not None else ()
+        nodes = self.modules[module].of(ast.ClassDef) if module is not None else ()
         return {one.name: (module or "", one) for one in nodes if isinstance(one, ast.ClassDef)}
 
     def pages(self) -> list[Page]:
@@ -235,19 +260,19 @@ class App:
     @functools.cached_property
     def has_page_sequence(self) -> bool:
         """Whether a module assigns page_sequence: only then can a session config play the app."""
-        return any("page_sequence" in _targets(node) for _, node in self.nodes())
+        return any("page_sequence" in _targets(node) for _, node in self.of(*ASSIGNMENTS))
 
     @functools.cached_property
     def patched(self) -> frozenset[str]:
         """The classes to which code outside of them adds something: `Ask.live_method = …`."""
         found = {
             name_of(target.value)
-            for _, node in self.nodes()
+            for _, node in self.of(ast.Assign)
             if isinstance(node, ast.Assign)
             for target in node.targets
             if isinstance(target, ast.Attribute)
         }
-        calls = (node for _, node in self.nodes() if isinstance(node, ast.Call))
+        calls = (node for _, node in self.of(ast.Call) if isinstance(node, ast.Call))
         found |= {
             name_of(call.args[0]) for call in calls if name_of(call.func) == "setattr" and call.args
         }
@@ -256,6 +281,15 @@ class App:
     def is_plain(self, page: Page) -> bool:
         """Return whether everything that a page has is written in its class."""
         return page.is_plain and page.node.name not in self.patched
+
+    @functools.cached_property
+    def urls(self) -> list[tuple[str, str]]:
+        """The app's name in addresses, with the place."""
+        return [
+            (text_of(node.value, {}), self.modules[name].at(node))
+            for name, node in self.of(ast.Assign)
+            if isinstance(node, ast.Assign) and {"name_in_url", "NAME_IN_URL"} & _targets(node)
+        ]
 
     def _template(self, page: ast.ClassDef) -> str:
         for line in page.body:

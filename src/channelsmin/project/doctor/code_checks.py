@@ -7,7 +7,7 @@ from packaging.version import Version
 
 from channelsmin.matrix import api_changes
 from channelsmin.matrix.api_changes import PageMethod
-from channelsmin.project.doctor.app_source import App, Function, Page, functions, name_of
+from channelsmin.project.doctor.app_source import FUNCTIONS, App, Function, Page, functions, name_of
 from channelsmin.project.doctor.context import LIVE_PAGES, Check, Context, live_method_of
 from channelsmin.project.doctor.finding import Finding
 
@@ -108,7 +108,7 @@ def _live_function(app: App, page: Page) -> Function | None:
     name = value.value if isinstance(value, ast.Constant) else name_of(value)
     found = [
         node
-        for _, node in app.nodes()
+        for _, node in app.of(*FUNCTIONS)
         if isinstance(node, Function) and node.name == name and not node.decorator_list
     ]
     return found[0] if len(found) == 1 else None
@@ -130,7 +130,7 @@ def _live_answers(app: App, context: Context) -> Iterator[Finding]:
         function = _live_function(app, page)
         if function is None or page.node.name in app.patched:
             continue
-        module = next(m for m, node in app.nodes() if node is function)
+        module = next(m for m, node in app.of(*FUNCTIONS) if node is function)
         at = app.modules[module].at
         nodes = list(_own_nodes(function))
         yields = [node for node in nodes if isinstance(node, ast.Yield | ast.YieldFrom)]
@@ -228,7 +228,7 @@ def _timeouts(app: App, context: Context) -> Iterator[Finding]:
             for line in leaving.body
             for node in ast.walk(line)
         )
-        recording = (node for _, node in app.nodes() if isinstance(node, Function))
+        recording = (node for _, node in app.of(*FUNCTIONS) if isinstance(node, Function))
         own = {node.name for node in recording if _records_who(node)}
         shared = _called(leaving) & _called(live) & own
         if shared and not uses:

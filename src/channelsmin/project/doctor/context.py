@@ -14,7 +14,15 @@ from packaging.version import Version
 from channelsmin.matrix.variants import Api
 from channelsmin.project import requirements, roots
 from channelsmin.project.doctor import app_source, template_source
-from channelsmin.project.doctor.app_source import ROUTE_LISTS, App, Function, Page, Route, name_of
+from channelsmin.project.doctor.app_source import (
+    IMPORTS,
+    ROUTE_LISTS,
+    App,
+    Function,
+    Page,
+    Route,
+    name_of,
+)
 from channelsmin.project.doctor.finding import Finding
 from channelsmin.project.doctor.template_source import Template
 from channelsmin.project.pick import Pick
@@ -89,6 +97,16 @@ class Context:
         return any(word in text for text in self._scripts for word in words)
 
     @functools.cached_property
+    def _real_time(self) -> dict[str, bool]:
+        return {}
+
+    def is_real_time(self, app: App) -> bool:
+        """Return whether an app has anything to do with sockets; each is looked at once."""
+        if app.name not in self._real_time:
+            self._real_time[app.name] = _is_real_time(app, self)
+        return self._real_time[app.name]
+
+    @functools.cached_property
     def has_other_routes(self) -> bool:
         """Whether sockets may be served in a way that is not read here (oTree 5 and 6)."""
         hooks = any(
@@ -102,8 +120,7 @@ class Context:
 Check = Callable[[App, Context], Iterator[Finding]]
 
 
-def is_real_time(app: App, context: Context) -> bool:
-    """Return whether an app has anything to do with sockets."""
+def _is_real_time(app: App, context: Context) -> bool:
     shown = [template for page in app.pages() for template in context.shown(page)]
     return bool(
         list(evidence(app))
@@ -207,7 +224,7 @@ class Examined:
         return [
             app
             for app in self.context.apps
-            if is_real_time(app, self.context) and not self.is_dormant(app)
+            if self.context.is_real_time(app) and not self.is_dormant(app)
         ]
 
     @functools.cached_property
@@ -240,7 +257,7 @@ def is_ours(app: App) -> bool:
         isinstance(node, ast.Constant)
         and isinstance(node.value, str)
         and "this variant serves oTree" in node.value
-        for node in top.nodes
+        for node in top.of(ast.Constant)
     )
 
 
@@ -290,7 +307,7 @@ def _imported(apps: list[App], settings: SettingsFile, routing: str) -> frozense
         if (name, module) in found or app is None or module not in app.modules:
             continue
         found.add((name, module))
-        for node in app.modules[module].nodes:
+        for node in app.modules[module].of(*IMPORTS):
             todo += _imported_by(app, module, node)
     return frozenset(found)
 
