@@ -119,6 +119,11 @@ def modules_gone(release: Version) -> dict[str, str]:
     return {entry["module"]: entry["instead"] for entry in _about("module_gone", release)}
 
 
+def refuses_none(release: Version) -> bool:
+    """Return whether a release raises an error where a field that is None is read."""
+    return bool(_about("refuses_none", release))
+
+
 def server_commands() -> frozenset[str]:
     """Return every command that starts a part of oTree's production server, of any release."""
     return frozenset(entry["command"] for entry in _all()["server_command"])

@@ -237,6 +237,17 @@ class App:
         }
 
     @functools.cached_property
+    def page_order(self) -> dict[str, int]:
+        """The place of each page and wait page, empty if the sequence is not written out."""
+        modules = [self.modules[self._sequence_module]] if self._sequence_module is not None else []
+        for node in (node for module in modules for node in module.of(ast.Assign)):
+            if isinstance(node, ast.Assign) and "page_sequence" in _targets(node):
+                items = node.value.elts if isinstance(node.value, ast.List) else []
+                if all(isinstance(item, ast.Name) for item in items):
+                    return {name_of(item): place for place, item in enumerate(items)}
+        return {}
+
+    @functools.cached_property
     def _sequence_module(self) -> str | None:
         """The module that oTree takes the page sequence from, None if it only imports it there."""
         read = (name for name in ("", "app", "pages", "views") if name in self.modules)

@@ -20,6 +20,7 @@ from channelsmin.project.doctor import (
     deploy_checks,
     live,
     message_checks,
+    none_checks,
     page_checks,
     project_checks,
     template_checks,
@@ -211,7 +212,12 @@ def _of_app(app: App, read: Examined) -> Iterator[Finding]:
         for check in (*app_checks.OTHERS, *message_checks.CHECKS):
             yield from check(app, read.context)
     if app in read.played:
-        for check in (*app_checks.OF_OTREE, *code_checks.CHECKS, *template_checks.CHECKS):
+        for check in (
+            *app_checks.OF_OTREE,
+            *code_checks.CHECKS,
+            *none_checks.CHECKS,
+            *template_checks.CHECKS,
+        ):
             yield from check(app, read.context)
     if real_time:
         yield from _in_stages(app, read.context)

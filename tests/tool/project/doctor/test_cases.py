@@ -10,6 +10,7 @@ from channelsmin.project.doctor import run_checks
 from channelsmin.project.doctor.finding import Finding
 from tool.project.doctor.planted import (
     CONSUMERS,
+    INIT,
     TEMPLATES,
     Edit,
     append,
@@ -19,7 +20,7 @@ from tool.project.doctor.planted import (
     remove,
 )
 
-INIT, PAGE = "channelsmin/__init__.py", f"{TEMPLATES}/MyPage.html"
+PAGE = f"{TEMPLATES}/MyPage.html"
 SCRIPT, SOCKET, RESULTS = (f"{TEMPLATES}/{n}.html" for n in ("script", "socket", "Results"))
 SEND = "await self.channel_layer.group_send(self.group_name, {'type': 'news', 'text': text})"
 BEFORE = """\
