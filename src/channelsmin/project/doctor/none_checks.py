@@ -63,6 +63,22 @@ class Code:
                     found.setdefault(name_of(node.func), []).append(scope)
         return found
 
+    @functools.cached_property
+    def first_called(self) -> list[Scope]:
+        """The methods that oTree calls before a participant can do anything on a page."""
+        return [
+            one for one in self.scopes if one.node.name in FIRST_CALLED and one.owner in self.order
+        ]
+
+    @functools.cached_property
+    def setters(self) -> dict[str, list[Scope]]:
+        """The functions that set an attribute, of whatever object, by its name."""
+        found: dict[str, list[Scope]] = {}
+        for scope in self.scopes:
+            for name in {node.attr for node in _set_in(scope.node)}:
+                found.setdefault(name, []).append(scope)
+        return found
+
     def earliest(self, scope: Scope, seen: frozenset[int] = frozenset()) -> float:
         """Return the place of the first page on which a function can be called; -1 if unknown."""
         if scope.owner in self.order:
@@ -150,26 +166,16 @@ def _is_none_at_first(value: ast.expr) -> bool:
 
 def _certain(code: Code, field: Field) -> Iterator[tuple[Scope, ast.AST]]:
     """Yield the places where the field is certainly None when it is read."""
-    setting = [scope for scope in code.scopes if _sets(scope.node, field)]
+    setting = code.setters.get(field.name, [])
     guards = [_guard(scope.node.body, field, None) for scope in setting]
     if setting and all(guards):  # whatever sets it reads it first, so it is never set
         yield from ((s, g) for s, g in zip(setting, guards, strict=True) if isinstance(g, ast.AST))
         return
     earliest = min((code.earliest(scope) for scope in setting), default=math.inf)
-    for scope in code.scopes:
-        if scope.node.name in FIRST_CALLED and code.order.get(scope.owner, math.inf) <= earliest:
-            node = _read_at_once(scope.node.body, field) if scope.owner in code.order else None
-            if node:
-                yield scope, node
-
-
-def _sets(function: Function, field: Field) -> bool:
-    return any(
-        isinstance(node, ast.Attribute)
-        and node.attr == field.name
-        and isinstance(node.ctx, ast.Store | ast.Del)
-        for node in ast.walk(function)
-    )
+    for scope in code.first_called:
+        node = _read_at_once(scope.node.body, field)
+        if node and code.order[scope.owner] <= earliest:
+            yield scope, node
 
 
 def _guard(block: Sequence[ast.stmt], field: Field, read: ast.AST | None) -> ast.AST | bool:
@@ -180,7 +186,7 @@ def _guard(block: Sequence[ast.stmt], field: Field, read: ast.AST | None) -> ast
     found: ast.AST | bool = True
     for line in block:
         if isinstance(line, ast.Try):
-            if _sets_in(line, field):
+            if _sets(line, field):
                 return False
             continue
         read = read or next(filter(None, (_reads(one, field) for one in _evaluated(line))), None)
@@ -191,20 +197,21 @@ def _guard(block: Sequence[ast.stmt], field: Field, read: ast.AST | None) -> ast
         if any(one is False for one in inner):
             return False
         found = next((one for one in inner if isinstance(one, ast.AST)), found)
-        if not any(blocks) and _sets_in(line, field):
+        if not any(blocks) and _sets(line, field):
             if read is None:
                 return False
             found = read
     return found
 
 
-def _sets_in(line: ast.AST, field: Field) -> bool:
-    return any(
-        isinstance(node, ast.Attribute)
-        and node.attr == field.name
-        and isinstance(node.ctx, ast.Store)
-        for node in ast.walk(line)
-    )
+def _set_in(part: ast.AST) -> Iterator[ast.Attribute]:
+    for node in ast.walk(part):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
+            yield node
+
+
+def _sets(line: ast.AST, field: Field) -> bool:
+    return any(node.attr == field.name for node in _set_in(line))
 
 
 def _read_at_once(block: Sequence[ast.stmt], field: Field) -> ast.AST | None:

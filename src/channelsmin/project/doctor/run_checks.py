@@ -18,7 +18,6 @@ from channelsmin.project.doctor import (
     code_checks,
     context,
     deploy_checks,
-    live,
     message_checks,
     none_checks,
     page_checks,
@@ -171,6 +170,8 @@ def run_live(folder: Path, named: str | None, environment: Path | None) -> bool:
 
     `environment` is the virtual environment to run it in, or None to find or to create one.
     """
+    from channelsmin.project.doctor import live  # not at the top: the other checks do without it
+
     report = examine(folder, named)
     console.say("\n".join(report.lines()))
     if report.read is None:
