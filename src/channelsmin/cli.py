@@ -166,15 +166,16 @@ def cli() -> None:
 @cli.command()
 @click.argument("release", type=Release, required=False)
 @click.option("--port", type=Port, help="The port to listen on.  [default: 8000, or a free one]")
+@click.option("--yes", is_flag=True, help="Install a missing Python without asking.")
 @quiet_option
-def demo(release: str | None, port: int | None) -> None:
+def demo(release: str | None, port: int | None, yes: bool) -> None:
     """Run the app of an oTree release in your browser.
 
     RELEASE is a release such as 2.2.4 (default: the newest that this machine can run).
     """
     from channelsmin.runtime import demo
 
-    demo.run(release, port)
+    demo.run(release, port, yes)
 
 
 class _Pick(click.Command):

@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,9 @@ OTREE_SOCKETS = frozenset(
     }
 )
 """How the addresses of oTree's own sockets begin: the app's socket cannot be there."""
+
+UNFINISHED = ".channelsmin-add-"
+"""How the names of files begin that are not finished yet."""
 
 RESERVED = re.compile(r"aux|con|nul|prn|(com|lpt)\d", re.IGNORECASE)
 """The names that no file can have on Windows."""
@@ -97,11 +101,20 @@ class Addition:
         try:
             with (
                 mutex.hold(lock, f"that writes into {self.project}"),
-                tempfile.TemporaryDirectory(dir=self.project, prefix=".add-") as name,
+                self._without_leftovers(),
+                tempfile.TemporaryDirectory(dir=self.project, prefix=UNFINISHED) as name,
             ):
                 self._write_by_way_of(Path(name))
         except OSError as error:
             raise UserError(f"{self.project} cannot be written to: {error.strerror}") from error
+
+    @contextmanager
+    def _without_leftovers(self) -> Iterator[None]:
+        """Remove what a killed `add` has left; nobody else writes here while the block runs."""
+        for place in {self.project, self.settings.parent}:
+            for path in place.glob(f"{UNFINISHED}*"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        yield
 
     def _write_by_way_of(self, folder: Path) -> None:
         for path, content in self.files.items():
@@ -112,7 +125,7 @@ class Addition:
                 (folder / self.app).rename(self.project / self.app)
             return
         # Next to the file that it replaces, which may be on another disk: a rename is atomic.
-        handle, name = tempfile.mkstemp(dir=self.settings.parent, prefix=".settings-")
+        handle, name = tempfile.mkstemp(dir=self.settings.parent, prefix=UNFINISHED)
         changed = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -199,7 +212,7 @@ class Online:
                     file.write(text.encode())
             except FileExistsError as error:
                 raise UserError(f"{name} has come into being meanwhile: run this again") from error
-            except OSError:
+            except BaseException:
                 (self.project / name).unlink(missing_ok=True)
                 raise
 
