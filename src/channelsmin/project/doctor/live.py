@@ -183,6 +183,8 @@ def _in_browser(app: App, read: Examined, server: Server, log: Path) -> list[Fin
         step = f"move everybody at a press of {played.pressed!r}"
         why = f"{played.moved} of {played.members} members left {played.page} in the browser"
         findings.append(_finding(app.name, Stopped(step, why), log))
+    if not findings and (said := _submitted(app, server)):
+        findings.append(_finding(app.name, Stopped("submit its form without scripts", said), log))
     if not findings:
         done = f"one press of {played.pressed!r}" if played.pressed else "nothing to press; it"
         moved = f"moved {played.moved} of {played.members} members, in a browser"
@@ -190,6 +192,16 @@ def _in_browser(app: App, read: Examined, server: Server, log: Path) -> list[Fin
             moved = f"moved nobody; {played.page} is still shown in the browser"
         console.say(f"{app.name}: {done} {moved}")
     return findings
+
+
+def _submitted(app: App, server: Server) -> str:
+    """Submit the first page of another session's member; return what went wrong, "" if nothing."""
+    link = _session(app, server, _group_size(app))[0]
+    try:
+        return play.submit_without_scripts(server.url + link)
+    except Exception as error:  # of Playwright, see above
+        console.note(f"{app.name}: not submitted without scripts: {str(error).splitlines()[0]}")
+        return ""
 
 
 def _is_to_move(app: App, read: Examined) -> bool:
