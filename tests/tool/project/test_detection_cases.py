@@ -144,6 +144,66 @@ CASES = {
         "2.5.8",
         "otree-2.3",
     ),
+    # build files, as people write them
+    "several installations in one step": Case(
+        {
+            "Dockerfile": "FROM python:3.7\nRUN pip install --upgrade pip && \\\n"
+            "    pip install \\\n      psycopg2 \\\n      otree==3.3.1\n"
+        },
+        "3.3.1",
+        "otree-2.6",
+    ),
+    "ARG": Case(
+        {
+            "Dockerfile": "ARG PYTHON=3.9\nFROM python:${PYTHON}-slim\nARG OTREE=5.10.1\n"
+            "RUN pip install otree==${OTREE}\n"
+        },
+        "5.10.1",
+        "otree-5.0",
+    ),
+    "ENV": Case(
+        {"Dockerfile": 'FROM python:3.9\nENV V 5.10.1\nRUN pip install "otree==$V"\n'},
+        "5.10.1",
+        "otree-5.0",
+    ),
+    "a default": Case(
+        {"Dockerfile": "FROM python:3.9\nRUN pip install otree==${V:-5.10.1}\n"},
+        "5.10.1",
+        "otree-5.0",
+    ),
+    "a variable of somewhere else": Case(
+        {
+            "Dockerfile": "FROM python:3.7\nRUN pip install otree==$OTREE\n",
+            ".github/workflows/test.yml": "      - run: pip install otree==${{ matrix.otree }}\n",
+            **OLD,
+        },
+        "3.4.0",
+        "otree-2.6",
+    ),
+    "an environment of Hatch": Case(
+        {"pyproject.toml": '[tool.hatch.envs.default]\ndependencies = ["otree==5.10.2"]\n'},
+        "5.10.2",
+        "otree-5.0",
+    ),
+    "Pixi": Case(
+        {"pyproject.toml": '[tool.pixi.pypi-dependencies]\notree = "==5.10.2"\n'},
+        "5.10.2",
+        "otree-5.0",
+    ),
+    "an archive of a tag": Case(
+        {
+            "requirements.txt": "https://github.com/oTree-org/otree-core/archive/refs/tags/"
+            "v2.1.41.zip\n"
+        },
+        "2.1.41",
+        "otree-2.0",
+    ),
+    "an archive of a fork": Case(
+        {"requirements.txt": "otree @ https://github.com/lab/otree-core/archive/2.2.4.tar.gz\n"},
+        "2.2.4",
+        "otree-2.0",
+        "a fork of oTree, lab/otree-core",
+    ),
     # the code tells
     "open_but_routes_tell": Case(
         {"requirements.txt": "otree>=2.3.2\n", **CHANNELS_2},
