@@ -189,6 +189,7 @@ def _objects(app: App, context: Context) -> Iterator[Finding]:
             continue
         is_model = name_of(node.value) in models
         is_type = isinstance(node.value, ast.Call) and name_of(node.value.func) == "type"
+        is_type = is_type or name_of(node.value) == "__class__"
         if (is_model or is_type) and context.is_imported(app, module):
             yield Finding(
                 f"uses {name_of(node.value) or 'a model'}.objects, which oTree {context.release} "
@@ -402,5 +403,28 @@ OTHERS: tuple[Check, ...] = (
 )
 """The checks that do not depend on others."""
 
-OF_OTREE: tuple[Check, ...] = (_gone_modules, _objects)
+
+def _saves(app: App, context: Context) -> Iterator[Finding]:
+    """Find Django's `player.save()` where the models are those of oTree 5 and 6."""
+    if context.api != LIVE_PAGES:
+        return
+    tried = _tried(app)
+    for module, node in app.of(ast.Call):
+        called = node.func if isinstance(node, ast.Call) else None
+        if not isinstance(called, ast.Attribute) or called.attr != "save" or id(node) in tried:
+            continue
+        owner = name_of(called.value)
+        if owner in SAVED and context.is_imported(app, module):
+            yield Finding(
+                f"calls {owner}.save(), which oTree {context.release} does not have",
+                app.modules[module].at(node),
+                "from oTree 5 on models are not Django's: the line ends in an AttributeError",
+                "remove it: oTree saves what was changed when the page or the message is done",
+            )
+
+
+SAVED = {"player", "group", "subsession", "participant", "session"}
+
+
+OF_OTREE: tuple[Check, ...] = (_gone_modules, _objects, _saves)
 """The checks of every app that a session config plays, real-time or not."""

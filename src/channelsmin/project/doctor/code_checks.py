@@ -176,6 +176,10 @@ def _refused(what: str, where: str, why: str, fix: str) -> Finding:
     return Finding(what, where, why, fix)
 
 
+NO_KEYS = {"code", "label", "id_in_subsession"}
+"""What tells a member elsewhere, but is no key of a live method's answer."""
+
+
 def _refusal(value: ast.expr | None, nodes: list[ast.AST], depth: int = 2) -> str:
     """Return why oTree refuses an answer, in words; "" if it accepts it, or may accept it."""
     match value:
@@ -192,6 +196,10 @@ def _refusal(value: ast.expr | None, nodes: list[ast.AST], depth: int = 2) -> st
                 return f"a dict with the key {texts[0]!r}"
             if 0 in constants and len(keys) > 1:
                 return "a dict with the key 0 and others"
+            if any(isinstance(key, ast.Attribute) and key.attr in NO_KEYS for key in keys):
+                return "a dict with a key that is no id_in_group"
+        case ast.Call(func=func) if name_of(func) in {"dumps", "str"}:
+            return "no dict"
         case ast.Call(func=ast.Name(id="dict"), args=[], keywords=[first, *_]) if first.arg:
             return f"a dict with the key {first.arg!r}"
         case ast.IfExp(body=body, orelse=orelse):

@@ -176,6 +176,14 @@ def _submit_controls(app: App, context: Context) -> Iterator[Finding]:
         shown = context.shown(page)
         submits = any(SUBMITS.search(one.text) for one in shown)
         submits = submits or context.scripts_have(".submit(")
+        if submits and "submit" in _form_fields(page):
+            yield Finding(
+                f"a field of the page {page.node.name} is called submit",
+                app.modules[page.module].at(page.node),
+                "form.submit is then the control of this field: a script that calls it ends with "
+                "`form.submit is not a function`, and nobody moves",
+                "give the field another name",
+            )
         for template in shown:
             for match in CONTROL.finditer(template.text):
                 yield Finding(

@@ -405,6 +405,40 @@ FAULTS: dict[str, tuple[str, Edit, str]] = {
         append("Procfile", "web: otree webandworkers\n"),
         "oTree 6.0.15 has no command webandworkers",
     ),
+    # other forms of the same kinds
+    "an answer as JSON": ("6.0.15", _answer("return json.dumps({'moved': moved})"), "no dict"),
+    "a participant's code as the key": (
+        "6.0.15",
+        _answer("return {player.participant.code: {'moved': moved}}"),
+        "a key that is no id_in_group",
+    ),
+    "objects of the class": (
+        "5.11.5",
+        append(INIT, "def count(player):\n    return player.__class__.objects.count()\n"),
+        "__class__.objects",
+    ),
+    "save": (
+        "5.11.5",
+        append(INIT, "def keep(player):\n    player.group.save()\n"),
+        "calls group.save()",
+    ),
+    "a field called submit": (
+        "6.0.15",
+        each(
+            change(
+                INIT,
+                "class Player(BasePlayer):\n    pass",
+                "class Player(BasePlayer):\n    submit = models.IntegerField(initial=0)",
+            ),
+            change(
+                INIT,
+                "class MyPage(Page):\n",
+                "class MyPage(Page):\n    form_model = 'player'\n    form_fields = ['submit']\n",
+            ),
+            SUBMITS,
+        ),
+        "a field of the page MyPage is called submit",
+    ),
 }
 
 
@@ -597,6 +631,14 @@ HEALTHY: dict[str, tuple[str, Edit]] = {
             append("runtime.txt", "python-3.7.16\n"),
             append("app.json", '{"addons": ["heroku-redis"]}\n'),
         ),
+    ),
+    "save of something else": (
+        "5.11.5",
+        append(INIT, "def keep(figure):\n    figure.save('a.png')\n"),
+    ),
+    "a form that is submitted, with a field of another name": (
+        "6.0.15",
+        each(append(PAGE, '<button id="submit-it" type="button">Go</button>'), SUBMITS),
     ),
     # seen in public projects
     "an editor's history, and a copy with a space in its name": (
