@@ -139,9 +139,24 @@ def run_and_wait(command: Sequence[str]) -> int:
             continue
 
 
+def lacks(arguments: Sequence[str]) -> str:
+    """Return which program of this machine the tests lack for certain, "" if none.
+
+    In the first second, since the set-up for tests takes minutes.
+    """
+    if arguments[:1] != ["test"] or is_set_up(EXTRAS):
+        return ""  # the command itself looks
+    sys.path.insert(0, str(ROOT / "src"))
+    from channelsmin.runtime import programs  # it needs no package
+
+    return programs.lack_for_certain()
+
+
 def main() -> None:
     """Set up, then become the project's own command line."""
     arguments = sys.argv[1:]
+    if missing := lacks(arguments):
+        sys.exit(f"run.py: {missing}")
     try:
         set_up(extras_for(arguments))
     except KeyboardInterrupt:

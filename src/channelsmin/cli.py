@@ -148,6 +148,12 @@ otree_option = click.option(
     metavar="RELEASE",
     help="The project's oTree release.  [default: detected]",
 )
+deploy_option = click.option(
+    "--deploy",
+    type=click.Choice(["heroku", "docker"]),
+    multiple=True,
+    help="Also write the files to put it online there. Can be given twice.",
+)
 project_argument = click.argument("folder", type=Folder, default=".", metavar="[PROJECT]")
 
 
@@ -160,15 +166,16 @@ def cli() -> None:
 @cli.command()
 @click.argument("release", type=Release, required=False)
 @click.option("--port", type=Port, help="The port to listen on.  [default: 8000, or a free one]")
+@click.option("--yes", is_flag=True, help="Install a missing Python without asking.")
 @quiet_option
-def demo(release: str | None, port: int | None) -> None:
+def demo(release: str | None, port: int | None, yes: bool) -> None:
     """Run the app of an oTree release in your browser.
 
     RELEASE is a release such as 2.2.4 (default: the newest that this machine can run).
     """
     from channelsmin.runtime import demo
 
-    demo.run(release, port)
+    demo.run(release, port, yes)
 
 
 class _Pick(click.Command):
@@ -208,32 +215,38 @@ def pick(project: Path, otree: str | None, explain: bool, as_json: bool) -> None
 @cli.command()
 @click.argument("what", type=Release)
 @click.argument("folder", type=Folder)
-def export(what: str, folder: Path) -> None:
+@deploy_option
+def export(what: str, folder: Path, deploy: tuple[str, ...]) -> None:
     """Write an oTree project with the app into a new folder.
 
     WHAT is a release such as 2.2.4, or a variant such as otree-2.0.
     """
-    from channelsmin.runtime import export
+    from channelsmin.runtime import deploy_files, export
 
     chosen = export.named(what)
-    export.write(chosen, folder)
+    targets = [deploy_files.Target(name) for name in deploy]
+    export.write(chosen, folder, targets)
     console.say(f"{folder}: a project for {chosen.requirement}, from {chosen.variant.name}")
+    if chosen.release and targets:
+        console.say("\n".join(deploy_files.next_steps(chosen.release, targets)))
 
 
 @cli.command()
 @project_argument
 @click.option("--app", default="channelsmin", show_default=True, help="The new app's name.")
 @otree_option
+@deploy_option
 @click.option("--yes", is_flag=True, help="Write without asking.")
-def add(folder: Path, app: str, otree: str | None, yes: bool) -> None:
+def add(folder: Path, app: str, otree: str | None, deploy: tuple[str, ...], yes: bool) -> None:
     """Add the app to your project.
 
     PROJECT is the project folder (default: the current one). Shows what would change, and asks
     before it writes.
     """
     from channelsmin.project import add
+    from channelsmin.runtime.deploy_files import Target
 
-    add.run(folder, app, otree, yes)
+    add.run(folder, app, otree, yes, [Target(name) for name in deploy])
 
 
 @cli.command()

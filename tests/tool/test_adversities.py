@@ -446,8 +446,12 @@ def demo(home: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[
 
     yield start
     for process in started:
-        process.kill()
-        process.communicate()
+        process.terminate()  # and not kill(), after which its server would run on
+        try:
+            process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
 
 
 def link(process: subprocess.Popen[str]) -> str:

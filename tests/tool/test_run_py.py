@@ -12,6 +12,7 @@ import pytest
 
 from channelsmin import cli, maintainer_cli
 from channelsmin.paths import ROOT
+from channelsmin.runtime import programs
 
 sys.path.insert(0, str(ROOT))
 import run as run_py
@@ -165,3 +166,15 @@ def test_the_tool_is_run_and_no_app_of_its_name_in_the_current_folder(
     assert ended.value.code == 7
     assert run == [str(run_py.COMMAND), "pick", "--project", "a b"]
     assert run_py.COMMAND.stem == "channelsmin"
+
+
+def test_what_tests_lack_is_said_before_the_set_up(
+    clone: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs, "lack_for_certain", lambda: "tests need PostgreSQL")
+    monkeypatch.setattr(sys, "path", [str(ROOT / "src"), *sys.path])
+    assert run_py.lacks(["demo"]) == ""
+    monkeypatch.setattr(sys, "argv", ["run.py", "test"])
+    with pytest.raises(SystemExit, match="tests need PostgreSQL"):
+        run_py.main()
+    assert told == []

@@ -93,6 +93,12 @@ def template_tags(release: Version) -> frozenset[str]:
     return _names("template_tags", release)
 
 
+def all_tags() -> frozenset[str]:
+    """Return the tags of Django's template engine, and those that some release of oTree has."""
+    entries = (*_all()["django_tags"], *_all()["template_tags"])
+    return frozenset(name for entry in entries for name in entry["names"])
+
+
 def template_blocks(release: Version) -> frozenset[str]:
     """Return the blocks that a release's own base templates have."""
     return _names("template_blocks", release)
@@ -113,6 +119,11 @@ def modules_gone(release: Version) -> dict[str, str]:
     return {entry["module"]: entry["instead"] for entry in _about("module_gone", release)}
 
 
+def refuses_none(release: Version) -> bool:
+    """Return whether a release raises an error where a field that is None is read."""
+    return bool(_about("refuses_none", release))
+
+
 def server_commands() -> frozenset[str]:
     """Return every command that starts a part of oTree's production server, of any release."""
     return frozenset(entry["command"] for entry in _all()["server_command"])
@@ -130,10 +141,36 @@ def is_one_process(release: Version) -> bool:
 
 def needs_redis_in_production(release: Version) -> bool:
     """Return whether a release's production server keeps its channel layer in Redis."""
-    return bool(_about("redis_in_production", release))
+    return redis_in_production(release) == "channel layer"
 
 
-def host_python() -> tuple[str, str, str]:
-    """Return the host, the oldest Python that it may take by default, and the file to name one."""
+def redis_in_production(release: Version) -> str:
+    """Return what a release's production server needs Redis for, "" if it does not."""
+    return next((str(entry["purpose"]) for entry in _about("redis_in_production", release)), "")
+
+
+def procfile(release: Version) -> dict[str, str]:
+    """Return the processes of a release on a host: their names and commands, those that do work."""
+    entries = _about("procfile", release)
+    processes: dict[str, str] = entries[0]["processes"] if entries else {}
+    return dict(processes)
+
+
+@dataclass(frozen=True)
+class HostPython:
+    """What a host installs: by default, and at all; and the file that names a Python for it."""
+
+    host: str
+    default: str
+    file: str
+    builds: SpecifierSet
+
+    def builds_on(self, python: str) -> bool:
+        """Return whether the host installs this Python."""
+        return python in self.builds
+
+
+def host_python() -> HostPython:
+    """Return which Pythons Heroku installs."""
     entry = _all()["host_python"][0]
-    return entry["host"], entry["python"], entry["file"]
+    return HostPython(entry["host"], entry["python"], entry["file"], _specifier(entry["builds"]))

@@ -9,20 +9,23 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from channelsmin import console
 from channelsmin.errors import UserError
 from channelsmin.matrix import locks, releases, variants
 from channelsmin.matrix.variants import Variant
-from channelsmin.project import detect_release, roots
+from channelsmin.project import detect_release, requirements, roots
 from channelsmin.project.settings import OTREE_ROUTING, SettingsFile, routing_imports
 from channelsmin.project.settings_edit import SettingsEditor
-from channelsmin.runtime import export, mutex, signals
+from channelsmin.runtime import deploy_files, export, mutex, signals
+from channelsmin.runtime.deploy_files import Target
 from channelsmin.runtime.export import Export
 
 APP = "channelsmin"
@@ -45,6 +48,9 @@ OTREE_SOCKETS = frozenset(
     }
 )
 """How the addresses of oTree's own sockets begin: the app's socket cannot be there."""
+
+UNFINISHED = ".channelsmin-add-"
+"""How the names of files begin that are not finished yet."""
 
 RESERVED = re.compile(r"aux|con|nul|prn|(com|lpt)\d", re.IGNORECASE)
 """The names that no file can have on Windows."""
@@ -95,11 +101,20 @@ class Addition:
         try:
             with (
                 mutex.hold(lock, f"that writes into {self.project}"),
-                tempfile.TemporaryDirectory(dir=self.project, prefix=".add-") as name,
+                self._without_leftovers(),
+                tempfile.TemporaryDirectory(dir=self.project, prefix=UNFINISHED) as name,
             ):
                 self._write_by_way_of(Path(name))
         except OSError as error:
             raise UserError(f"{self.project} cannot be written to: {error.strerror}") from error
+
+    @contextmanager
+    def _without_leftovers(self) -> Iterator[None]:
+        """Remove what a killed `add` has left; nobody else writes here while the block runs."""
+        for place in {self.project, self.settings.parent}:
+            for path in place.glob(f"{UNFINISHED}*"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        yield
 
     def _write_by_way_of(self, folder: Path) -> None:
         for path, content in self.files.items():
@@ -110,7 +125,7 @@ class Addition:
                 (folder / self.app).rename(self.project / self.app)
             return
         # Next to the file that it replaces, which may be on another disk: a rename is atomic.
-        handle, name = tempfile.mkstemp(dir=self.settings.parent, prefix=".settings-")
+        handle, name = tempfile.mkstemp(dir=self.settings.parent, prefix=UNFINISHED)
         changed = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -163,6 +178,50 @@ def _lines(text: bytes) -> list[str]:
     return text.decode(errors="replace").splitlines()
 
 
+@dataclass(frozen=True)
+class Online:
+    """The files with which a project goes online; nothing is written yet.
+
+    `notes` say what is left as it is, and what the project's requirements lack.
+    """
+
+    project: Path
+    files: Mapping[str, str]
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, project: Path, release: Version, targets: Sequence[Target]) -> "Online":
+        """Return the files that the project lacks; one that it has is never replaced."""
+        every = deploy_files.files(release, targets)
+        kept = [name for name in every if _exists(project / name)]
+        notes = [f"kept: {name}, which `channelsmin doctor` checks" for name in kept]
+        names = {_package_of(line.text) for line in requirements.lines(project)}
+        notes += (
+            f"requirements.txt lacks {package}: add it"
+            for package in (deploy_files.packages(release) if targets else ())
+            if not {_package_of(package), _package_of(package).removesuffix("-binary")} & names
+        )
+        files = {name: text for name, text in every.items() if name not in kept}
+        return cls(project, files, tuple(notes))
+
+    def write(self) -> None:
+        """Write the files, each whole or not at all. Raises UserError if one exists meanwhile."""
+        for name, text in self.files.items():
+            try:
+                with (self.project / name).open("xb") as file:
+                    file.write(text.encode())
+            except FileExistsError as error:
+                raise UserError(f"{name} has come into being meanwhile: run this again") from error
+            except BaseException:
+                (self.project / name).unlink(missing_ok=True)
+                raise
+
+
+def _package_of(requirement: str) -> str:
+    """Return the name of the package that a requirement names."""
+    return canonicalize_name(re.split(r"[^\w.-]", requirement.strip(), maxsplit=1)[0])
+
+
 def plan(folder: Path, app: str, release: Version) -> Addition:
     """Return what would be written into the project in `folder` for this release.
 
@@ -186,26 +245,36 @@ def plan(folder: Path, app: str, release: Version) -> Addition:
     return Addition(folder, app, files, before, editor.changed())
 
 
-def run(folder: Path, app: str, wanted: str | None, sure: bool) -> None:
+def run(
+    folder: Path, app: str, wanted: str | None, sure: bool, targets: Sequence[Target] = ()
+) -> None:
     """Show what would be written, ask, and write it.
 
-    `wanted` is the project's release, or None to detect it. If `sure`, it does not ask.
+    `wanted` is the project's release, or None to detect it. If `sure`, it does not ask. `targets`
+    are the places where the project is to go online.
     """
     folder = roots.find(folder)
     found = None if wanted else detect_release.find(folder)
     release = found.release if found else releases.find(str(wanted))
     addition = plan(folder, app, release)
-    lines = addition.lines()
+    online = Online.of(folder, release, targets)
+    lines = [*addition.lines(), *(f"new: {name}" for name in online.files)]
     if not lines:
+        for note in online.notes:
+            console.say(note)
         console.say(f"nothing to do: {folder} has the app {app} already")
         return
     assumed = found.assumptions if found and not found.pinned else ()
-    notes = [f"assumed: {assumption}" for assumption in assumed]
+    notes = [*(f"assumed: {assumption}" for assumption in assumed), *online.notes]
     console.say("\n".join([f"for oTree {release}, in {folder}:", *notes, "", *lines, ""]))
     if not sure and not _agreed():
         raise UserError("nothing written")
-    addition.write()
+    if addition.lines():
+        addition.write()
+    online.write()
     console.say(f"written. Delete db.sqlite3, start the server, and open /demo/{app}/")
+    if targets:
+        console.say("\n".join(deploy_files.next_steps(release, targets)))
 
 
 def _agreed() -> bool:

@@ -111,6 +111,10 @@ def _pyproject(file: Path) -> Iterator[Statement]:
         *_table(table, "dependency-groups").values(),
         *_table(table, "tool", "pdm", "dev-dependencies").values(),
         _table(table, "tool", "uv").get("dev-dependencies"),
+        *(
+            _table(one).get("dependencies")
+            for one in _table(table, "tool", "hatch", "envs").values()
+        ),
     ]
     git = _table(table, "tool", "uv", "sources")
     for text in chain.from_iterable(map(_list, lists)):
@@ -121,7 +125,8 @@ def _pyproject(file: Path) -> Iterator[Statement]:
             yield source
     groups = (_table(group, "dependencies") for group in _table(poetry, "group").values())
     main = _table(poetry, "dependencies")
-    for entries in (main, _table(poetry, "dev-dependencies"), *groups):
+    pixi = _table(table, "tool", "pixi", "pypi-dependencies")
+    for entries in (main, _table(poetry, "dev-dependencies"), *groups, pixi):
         for name, wanted in entries.items():
             yield from _wanted(name, wanted)
     for wanted in (project.get("requires-python"), main.get("python")):
@@ -230,20 +235,48 @@ def _yaml(file: Path) -> object:
 
 
 def _commands(file: Path) -> Iterator[Statement]:
-    """Read `pip install otree==3.3.11` and the Python of an image or of a CI job."""
-    text = re.sub(r"\\\r?\n", "  ", text_of(file))
-    for number, line in enumerate(text.splitlines(), 1):
-        written = re.split(r"(?:^|\s)#", line)[0]
-        if installs := re.search(r"\b(?:pip3?|uv)(?: pip)? (?:install|add)\b(.*)", written):
-            for word in _words(re.split(r"&&|\|\||;(?!\s*python)", installs[1])[0]):
-                if re.match(r"otree(-core)?($|\[|[=<>~!])|git\+", word, re.IGNORECASE) and (
-                    source := from_text("", word, number, Weight.BUILD)
-                ):
+    """Read `pip install otree==3.3.11` and the Python of an image or of a CI job.
+
+    What a variable of the file gives is filled in; a word with another variable says nothing.
+    """
+    variables: dict[str, str] = {}
+    for number, line in _logical_lines(text_of(file)):
+        written = _filled_in(re.split(r"(?:^|\s)#", line)[0], variables)
+        variables |= dict(VARIABLES.findall(written))
+        for part in re.split(r"&&|\|\||;(?!\s*python)", written):
+            installs = re.search(r"\b(?:pip3?|uv)(?: pip)? (?:install|add)\b(.*)", part)
+            for word in _words(installs[1]) if installs else ():
+                if _installs_otree(word) and (source := from_text("", word, number, Weight.BUILD)):
                     yield source
         image = re.search(r"(?:^\s*FROM|image:)\s+\S*python:(\d+\.\d+)", written, re.IGNORECASE)
         job = re.search(r"^\s*-?\s*python(?:-version)?:\s*['\"]?(\d+\.\d+)", written)
         if hint := image or job:
             yield PythonHint("", hint[1], number)
+
+
+VARIABLES = re.compile(r"(?:^\s*(?:ARG|ENV|export)\s+|\s)(\w+)[= ]['\"]?([\w.]+)")
+"""Where a Dockerfile or a script gives a variable its value."""
+
+
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines with those that continue them, numbered by the first one."""
+    number = 1
+    for line in re.split(r"(?<!\\)\n", text.replace("\r\n", "\n")):
+        yield number, line.replace("\\\n", "  ")
+        number += 1 + line.count("\n")
+
+
+def _filled_in(line: str, variables: Mapping[str, str]) -> str:
+    """Return a line with the values of `$NAME`, `${NAME}` and `${NAME:-default}`, if known."""
+    pattern = r"\$(?:\{(\w+)(?::?-([\w.]+))?\}|(\w+))"
+    return re.sub(
+        pattern, lambda found: variables.get(found[1] or found[3], found[2] or found[0]), line
+    )
+
+
+def _installs_otree(word: str) -> bool:
+    about = re.match(r"otree(-core)?($|\[|[=<>~!])|git\+|https?://", word, re.IGNORECASE)
+    return bool(about) and "$" not in word
 
 
 def _words(text: str) -> list[str]:

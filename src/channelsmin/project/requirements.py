@@ -24,6 +24,12 @@ class Line:
     text: str
 
 
+MAIN = "requirements.txt"
+"""The file that a server installs from."""
+
+PINS_OTREE = re.compile(r"otree(-core)?\s*(\[[^\]]*\])?\s*===?", re.IGNORECASE)
+
+
 def sources(folder: Path) -> Iterator[Source]:
     """Yield what a project's requirements files say about oTree.
 
@@ -33,9 +39,20 @@ def sources(folder: Path) -> Iterator[Source]:
     yield from filter(None, found)
 
 
-def lines(folder: Path) -> Iterator[Line]:
-    """Yield the lines of a project's requirements files, and of the files that they include."""
-    files = list(dict.fromkeys(path for name in FILES for path in sorted(folder.glob(name))))
+def lines(folder: Path) -> list[Line]:
+    """Return the lines of a project's requirements files, and of the files that they include.
+
+    If requirements.txt includes a file that pins oTree, the files that it does not include are left
+    out: they are for something else, or older.
+    """
+    main = list(_lines(folder, [folder / MAIN]))
+    if any(PINS_OTREE.match(line.text) and line.place != MAIN for line in main):
+        return main
+    files = dict.fromkeys(path for name in FILES for path in sorted(folder.glob(name)))
+    return list(_lines(folder, list(files)))
+
+
+def _lines(folder: Path, files: list[Path]) -> Iterator[Line]:
     seen = set[Path]()
     while files:
         file = files.pop(0)

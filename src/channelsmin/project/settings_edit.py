@@ -7,13 +7,13 @@ import re
 import textwrap
 
 import libcst as cst
-from libcst import matchers as m
 
 from channelsmin.errors import UserError
 from channelsmin.matrix import variants
 from channelsmin.project.settings import (
     Sequence,
     SettingsFile,
+    parts,
     strings_in,
     targets_of,
 )
@@ -132,8 +132,8 @@ class SettingsEditor:
         bindings = [binding for binding, _ in self.file.bindings(name)]
         known: set[cst.CSTNode] = set()
         known.update(*(targets_of(binding).values() for binding in bindings))
-        added_to = m.findall(self.file.module, m.AugAssign(target=m.Name(name)))
-        known.update(one.target for one in added_to if isinstance(one, cst.AugAssign))
+        added_to = (one.target for one in parts(self.file.module, cst.AugAssign))
+        known.update(one for one in added_to if isinstance(one, cst.Name) and one.value == name)
         if not {one.node for one in self.file.scope[name] if hasattr(one, "node")} <= known:
             return None
         for binding in reversed(bindings):

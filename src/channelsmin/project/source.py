@@ -34,6 +34,13 @@ otree 2.0 to 3.2 requires 0.0.0b1 (matrix/requires), and 1.5.0 and 1.6.x refuse 
 UPSTREAM = "otree-org"
 """The owner of oTree's own repositories on GitHub; every other one is a fork."""
 
+ARCHIVE = re.compile(
+    r"github\.com/([\w.-]+)/(otree(?:-core)?)/(?:archive|zipball|tarball)/(?:refs/tags/)?"
+    r"(v?\d[\w.]*?)(?:\.zip|\.tar\.gz)?$",
+    re.IGNORECASE,
+)
+"""The address at which GitHub has a tag of oTree, or of a fork, as an archive."""
+
 KNOWN_PYTHONS = tuple(f"3.{minor}" for minor in range(4, 16))
 
 
@@ -190,6 +197,8 @@ def _from_url(
     url = url.split(";")[0].strip()
     if url.startswith("git+") or re.search(r"\.git(@|#|$)", url):
         return _from_git(place, url, line, weight, name)
+    if archive := ARCHIVE.search(url):
+        return from_git(place, archive[1], archive[2], archive[3], line, weight)
     file = unquote(urlsplit(url).path).rpartition("/")[2]
     if not file.endswith((".whl", ".tar.gz", ".zip")) or not file.lower().startswith("otree"):
         return None

@@ -12,6 +12,7 @@ from channelsmin.errors import UserError
 from channelsmin.paths import ROOT
 from channelsmin.report import (
     adapting,
+    deploy,
     history,
     migrating,
     page,
@@ -47,6 +48,9 @@ BLOCKS = (
     Block(ROOT / "README.md", "variants", readme.variants_table),
     Block(ROOT / "README.md", "matrix", readme.matrix_table),
     Block(DOCS / "history.md", "boundaries", history.boundaries_table),
+    Block(DOCS / "deploy.md", "servers", deploy.servers_table),
+    Block(DOCS / "deploy.md", "drivers", deploy.drivers_table),
+    Block(DOCS / "deploy.md", "procfile", deploy.procfile_table),
     Block(DOCS / "spec.md", "clauses", spec.clauses_table),
     Block(DOCS / "reliability.md", "trials", reliability.trial_tables),
     Block(DOCS / "reliability.md", "soak", reliability.soak_table),

@@ -13,11 +13,17 @@ from channelsmin.runtime import environment, export, interpreters, processes
 from channelsmin.runtime.server import Server
 
 
-def newest_runnable() -> Version:
-    """Return the newest final release that an interpreter of this machine can run."""
+def newest_runnable(consent: bool = False) -> Version:
+    """Return the newest final release that an interpreter of this machine can run.
+
+    With `consent`, an interpreter that uv can install counts, too.
+    """
     for release in reversed(releases.known()):
         is_offered = not release.is_prerelease and not releases.rows()[release].yanked
-        if is_offered and variants.find(release) and interpreters.best(release):
+        if not is_offered or not variants.find(release):
+            continue
+        pythons = variants.pythons(release)
+        if interpreters.best(release) or (consent and interpreters.can_obtain(pythons)):
             return release
     raise UserError(
         "this machine has no Python that can run any release of oTree: "
@@ -25,17 +31,18 @@ def newest_runnable() -> Version:
     )
 
 
-def run(wanted: str | None, port: int | None) -> None:
+def run(wanted: str | None, port: int | None, consent: bool = False) -> None:
     """Run the demo of a release until Ctrl-C is pressed.
 
     `wanted` is a release (default: the newest that this machine can run), `port` the port to
-    listen on (default: 8000, or any free one). Raises UserError if the server ends by itself.
+    listen on (default: 8000, or any free one). With `consent`, a missing Python is installed.
+    Raises UserError if the server ends by itself.
     """
-    release = releases.find(wanted) if wanted else newest_runnable()
+    release = releases.find(wanted) if wanted else newest_runnable(consent)
     chosen = export.of(release)
     port = _port(port)
     console.note(f"oTree {release}, with the variant {chosen.variant.name}")
-    installed = environment.cached(release)
+    installed = environment.cached(release, consent)
     # On Windows, the database of a server that was ended a moment ago may still be open.
     with tempfile.TemporaryDirectory(prefix="channelsmin-", ignore_cleanup_errors=True) as folder:
         project, log = Path(folder, "project"), Path(folder, "server.log")

@@ -131,17 +131,18 @@ def cache() -> Path:
     return home / ".cache" / "channelsmin"
 
 
-def cached(release: Version) -> Environment:
+def cached(release: Version, consent: bool = False) -> Environment:
     """Return the cached environment of a release; it is created if there is none.
 
     A damaged one is created again. Of several commands at once, one creates it and the others
-    wait. Raises UserError where it can't be installed.
+    wait. With `consent`, a missing Python is installed without a question. Raises UserError where
+    it can't be installed.
     """
     if why := notes.not_installable(release):
         raise UserError(f"oTree {release} is not installable: {why}")
     folder = cache() / f"otree{release}"
     with mutex.hold(folder.with_name(f"{folder.name}.lock"), f"that installs {release}"):
-        return create(release, folder)
+        return create(release, folder, consent=consent)
 
 
 def requirements(release: Version, python: str) -> str:
@@ -156,7 +157,11 @@ def requirements(release: Version, python: str) -> str:
 
 
 def create(
-    release: Version, folder: Path, python: str | None = None, log: Path | None = None
+    release: Version,
+    folder: Path,
+    python: str | None = None,
+    log: Path | None = None,
+    consent: bool = False,
 ) -> Environment:
     """Create an environment with just `release` in `folder`, or return a sound one that is there.
 
@@ -172,7 +177,7 @@ def create(
     pythons = [python] if python else variants.pythons(release)
     python = python or interpreters.best_version(release)
     interpreter = interpreters.first(python)
-    if interpreter is None and (interpreter := interpreters.obtain(pythons)):
+    if interpreter is None and (interpreter := interpreters.obtain(pythons, consent)):
         python = next(version for version in pythons if interpreters.first(version))
     if interpreter is None:
         raise UserError(

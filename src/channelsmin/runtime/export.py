@@ -14,6 +14,8 @@ from channelsmin.errors import UserError
 from channelsmin.matrix import notes, releases, variants
 from channelsmin.matrix.variants import Variant
 from channelsmin.paths import ROOT
+from channelsmin.runtime import deploy_files
+from channelsmin.runtime.deploy_files import Target
 
 SHARED_TEMPLATES = ROOT / "shared_templates"
 
@@ -63,15 +65,20 @@ def of(release: Version) -> Export:
     return Export(variants.serving(release), release)
 
 
-def write(chosen: Export, folder: Path) -> None:
+def write(chosen: Export, folder: Path, targets: Sequence[Target] = ()) -> None:
     """Write the project into `folder`, which must be empty or not exist yet: all of it, or nothing.
 
-    A variant's own template replaces the shared one of the same name.
+    A variant's own template replaces the shared one of the same name. `targets` are the places
+    where it is to go online; raises UserError if there are some and no release is named.
     """
+    if targets and not chosen.release:
+        raise UserError("--deploy needs a release, such as 2.5.8, in place of a variant")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} is not empty: name a new folder, or empty this one first")
     with _whole_or_not_at_all(folder) as unfinished:
         _write(chosen, unfinished)
+        if chosen.release and targets:
+            _write_to_deploy(chosen, chosen.release, targets, unfinished)
 
 
 @contextmanager
@@ -132,6 +139,15 @@ def _write(chosen: Export, folder: Path) -> None:
     _write_lines(folder / "requirements.txt", _requirements(chosen))
     if upper_bounds := _upper_bounds(chosen):
         _write_lines(folder / "constraints.txt", upper_bounds)
+
+
+def _write_to_deploy(
+    chosen: Export, release: Version, targets: Sequence[Target], folder: Path
+) -> None:
+    for name, text in deploy_files.files(release, targets).items():
+        (folder / name).write_bytes(text.encode())
+    further = [one for one in deploy_files.packages(release) if one not in _requirements(chosen)]
+    _write_lines(folder / "requirements.txt", [*_requirements(chosen), *further])
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:

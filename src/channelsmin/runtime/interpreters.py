@@ -177,8 +177,7 @@ def obtain(pythons: Sequence[str], consent: bool = False) -> Path | None:
 
     Only with consent: `consent`, the variable CI, or a person at the terminal who agrees.
     """
-    wanted = next((python for python in pythons if Version(python) >= OLDEST_OF_UV), None)
-    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
+    wanted, uv = _of_uv(pythons), _uv()
     if not wanted or not uv:
         return None
     command = [uv, "python", "install", wanted]
@@ -189,6 +188,19 @@ def obtain(pythons: Sequence[str], consent: bool = False) -> Path | None:
         return None
     first.cache_clear()
     return first(wanted)
+
+
+def can_obtain(pythons: Sequence[str]) -> bool:
+    """Return whether uv is there and has one of these Pythons."""
+    return bool(_of_uv(pythons) and _uv())
+
+
+def _of_uv(pythons: Sequence[str]) -> str | None:
+    return next((python for python in pythons if Version(python) >= OLDEST_OF_UV), None)
+
+
+def _uv() -> str | None:
+    return shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
 
 
 def _agreed(question: str) -> bool:

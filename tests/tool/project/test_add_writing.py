@@ -153,3 +153,37 @@ def test_a_terminal_that_ends_at_once_is_told_of_yes(
     with pytest.raises(UserError, match="no terminal to ask on; pass --yes"):
         add.run(tmp_path, add.APP, "3.4.0", sure=False)
     assert contents(tmp_path) == before
+
+
+def test_what_a_killed_add_has_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    planned = add.plan(project(tmp_path), add.APP, RELEASE)
+    left = tmp_path / f"{add.UNFINISHED}killed"
+    (left / add.APP).mkdir(parents=True)
+    (left / add.APP / "models.py").write_text("half")
+    (tmp_path / f"{add.UNFINISHED}settings").write_text("half")
+    (tmp_path / ".add-mine").mkdir()
+    planned.write()
+    hidden = {path.name for path in tmp_path.iterdir() if path.name.startswith(".")}
+    assert hidden == {".add-mine"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
+def test_an_add_that_is_killed_while_it_writes_leaves_nothing_after_the_next(
+    tmp_path: Path,
+) -> None:
+    project(tmp_path)
+    code = f"""
+import os, signal
+from pathlib import Path
+from channelsmin.matrix import releases
+from channelsmin.project import add
+add.Addition._put_in_place = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+add.plan(Path({str(tmp_path)!r}), add.APP, releases.find("3.4.0")).write()
+"""
+    killed = subprocess.run([sys.executable, "-c", code], check=False)
+    assert killed.returncode < 0
+    assert any(path.name.startswith(add.UNFINISHED) for path in tmp_path.iterdir())
+    assert (tmp_path / "settings.py").read_text() == SETTINGS
+    add.plan(tmp_path, add.APP, RELEASE).write()
+    assert not any(path.name.startswith(".") for path in tmp_path.iterdir())
+    assert (tmp_path / add.APP / "models.py").is_file()

@@ -111,6 +111,99 @@ CASES = {
         "pin otree-core==1.4.49",
     ),
     "otree-core ~=": Case({"requirements.txt": "otree-core~=1.4.20\n"}, "1.4.49", "otree-1.4"),
+    # a requirements file that includes another one
+    "a file that requirements.txt does not include": Case(
+        {
+            "requirements.txt": "-r requirements_base.txt\n",
+            "requirements_base.txt": "otree-core==1.4.18\n",
+            "requirements_big.txt": "otree==2.5.8\n",
+        },
+        "1.4.18",
+        "otree-1.4",
+    ),
+    "a file that an open requirements.txt does not include": Case(
+        {"requirements.txt": "otree>=2\n", "requirements_server.txt": "otree==2.5.8\n", **OLD},
+        "2.5.8",
+        "otree-2.3",
+    ),
+    "block.super is Django's": Case(
+        {
+            "requirements.txt": "otree>=2.4.0\n",
+            "plain/templates/plain/Ask.html": "{% block styles %}{{ block.super }}{% endblock %}",
+            **OLD,
+        },
+        "3.4.0",
+        "otree-2.6",
+    ),
+    "a Procfile with webandworkers": Case(
+        {
+            "requirements.txt": "otree>=2.1.13\n",
+            "Procfile": "web: otree webandworkers\ntimeoutworker: otree timeoutworker\n",
+            **OLD,
+        },
+        "2.5.8",
+        "otree-2.3",
+    ),
+    # build files, as people write them
+    "several installations in one step": Case(
+        {
+            "Dockerfile": "FROM python:3.7\nRUN pip install --upgrade pip && \\\n"
+            "    pip install \\\n      psycopg2 \\\n      otree==3.3.1\n"
+        },
+        "3.3.1",
+        "otree-2.6",
+    ),
+    "ARG": Case(
+        {
+            "Dockerfile": "ARG PYTHON=3.9\nFROM python:${PYTHON}-slim\nARG OTREE=5.10.1\n"
+            "RUN pip install otree==${OTREE}\n"
+        },
+        "5.10.1",
+        "otree-5.0",
+    ),
+    "ENV": Case(
+        {"Dockerfile": 'FROM python:3.9\nENV V 5.10.1\nRUN pip install "otree==$V"\n'},
+        "5.10.1",
+        "otree-5.0",
+    ),
+    "a default": Case(
+        {"Dockerfile": "FROM python:3.9\nRUN pip install otree==${V:-5.10.1}\n"},
+        "5.10.1",
+        "otree-5.0",
+    ),
+    "a variable of somewhere else": Case(
+        {
+            "Dockerfile": "FROM python:3.7\nRUN pip install otree==$OTREE\n",
+            ".github/workflows/test.yml": "      - run: pip install otree==${{ matrix.otree }}\n",
+            **OLD,
+        },
+        "3.4.0",
+        "otree-2.6",
+    ),
+    "an environment of Hatch": Case(
+        {"pyproject.toml": '[tool.hatch.envs.default]\ndependencies = ["otree==5.10.2"]\n'},
+        "5.10.2",
+        "otree-5.0",
+    ),
+    "Pixi": Case(
+        {"pyproject.toml": '[tool.pixi.pypi-dependencies]\notree = "==5.10.2"\n'},
+        "5.10.2",
+        "otree-5.0",
+    ),
+    "an archive of a tag": Case(
+        {
+            "requirements.txt": "https://github.com/oTree-org/otree-core/archive/refs/tags/"
+            "v2.1.41.zip\n"
+        },
+        "2.1.41",
+        "otree-2.0",
+    ),
+    "an archive of a fork": Case(
+        {"requirements.txt": "otree @ https://github.com/lab/otree-core/archive/2.2.4.tar.gz\n"},
+        "2.2.4",
+        "otree-2.0",
+        "a fork of oTree, lab/otree-core",
+    ),
     # the code tells
     "open_but_routes_tell": Case(
         {"requirements.txt": "otree>=2.3.2\n", **CHANNELS_2},

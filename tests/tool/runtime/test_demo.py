@@ -46,6 +46,26 @@ def test_a_missing_interpreter_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
         demo.newest_runnable()
 
 
+def test_with_consent_a_missing_interpreter_is_installed_without_a_question(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[tuple[list[str], bool]] = []
+
+    def obtain(pythons: list[str], consent: bool) -> None:
+        asked.append((pythons, consent))
+
+    monkeypatch.setattr(interpreters, "first", lambda version: None)
+    monkeypatch.setattr(interpreters, "obtain", obtain)
+    monkeypatch.setattr(interpreters, "can_obtain", lambda pythons: "3.12" in pythons)
+    monkeypatch.setattr(environment, "cache", lambda: tmp_path)
+    (tmp_path / "locks").mkdir()
+    with pytest.raises(UserError, match="needs Python"):
+        demo.run(None, free_port(), consent=True)
+    with pytest.raises(UserError, match="no Python that can run any release"):
+        demo.run(None, free_port())
+    assert asked == [(["3.12", "3.13", "3.11", "3.10"], True)]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -1,6 +1,7 @@
 """The programs that tests need: found where each system has them, or named in one line."""
 
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ import pytest
 
 from channelsmin.errors import UserError
 from channelsmin.matrix import releases
+from channelsmin.paths import ROOT
 from channelsmin.runtime import programs
 
 OLD, NEW = releases.find("2.5.8"), releases.find("6.0.15")
@@ -127,3 +129,35 @@ def test_postgresql_refuses_root_so_its_package_is_of_no_use_then(
         monkeypatch.setattr(programs, "is_root", lambda answer=is_root: answer)
         monkeypatch.setattr(sys, "platform", "linux")
         assert postgresql.is_packaged_here() is not is_root
+
+
+def test_what_is_lacking_for_certain_is_said_before_anything_is_installed(
+    bare: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert programs.lack_for_certain() == ""
+    monkeypatch.setattr(programs, "is_root", lambda: True)
+    assert programs.lack_for_certain().startswith("tests need PostgreSQL, which this machine lacks")
+    assert bare == []
+
+
+@pytest.mark.parametrize("service", programs.SERVICES, ids=lambda service: service.name)
+def test_the_programs_of_an_installed_package_are_found(service: programs.Service) -> None:
+    """As far as the package is installed here: its folders are as they are written down."""
+    place = programs._folder_of(service.module)
+    if place is None:
+        pytest.skip(f"{service.package} is not installed")
+    folders = list(place.glob(service.inside))
+    assert any((folder / service.programs[0]).is_file() for folder in folders)
+
+
+def test_the_module_is_imported_without_any_package() -> None:
+    code = "import channelsmin.runtime.programs, sys; print(*sys.modules)"
+    ended = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        env={"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "packaging" not in ended.stdout

@@ -8,6 +8,8 @@ from packaging.specifiers import SpecifierSet
 
 from channelsmin.matrix import api_changes, variants
 from channelsmin.project.doctor.app_source import (
+    FUNCTIONS,
+    IMPORTS,
     ROUTE_LISTS,
     UNKNOWN,
     App,
@@ -24,7 +26,6 @@ from channelsmin.project.doctor.context import (
     Context,
     consumers_of,
     evidence,
-    is_real_time,
     is_test,
 )
 from channelsmin.project.doctor.finding import Finding
@@ -52,7 +53,7 @@ def of_another_era(app: App, context: Context) -> Iterator[Finding]:
     )
     again += "into it"
     checks = {name: app.modules[name] for name in ("", "release_check") if name in app.modules}
-    nodes = ((module, node) for module in checks.values() for node in module.nodes)
+    nodes = ((module, node) for module in checks.values() for node in module.of(ast.Constant))
     for module, node in nodes:
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
             continue
@@ -91,7 +92,7 @@ def of_another_era(app: App, context: Context) -> Iterator[Finding]:
 
 def _lost_imports(app: App, context: Context) -> Iterator[Finding]:
     tried = _tried(app)
-    for module, line in app.nodes():
+    for module, line in app.of(ast.ImportFrom):
         if not isinstance(line, ast.ImportFrom) or id(line) in tried:
             continue
         of_tests = is_test(module)
@@ -117,9 +118,7 @@ def _lost_imports(app: App, context: Context) -> Iterator[Finding]:
 
 def _tried(app: App) -> set[int]:
     """Return the ids of the parts of all try statements: what fails there is expected."""
-    return {
-        id(part) for _, node in app.nodes() if isinstance(node, ast.Try) for part in ast.walk(node)
-    }
+    return {id(part) for _, node in app.of(ast.Try) for part in ast.walk(node)}
 
 
 def _has(app: App, source: str, name: str) -> bool:
@@ -130,7 +129,7 @@ def _has(app: App, source: str, name: str) -> bool:
     if source not in app.modules:
         return False
     bound = {"__name__", "__file__", "__doc__"}
-    for node in app.modules[source].nodes:
+    for node in app.modules[source].of(*IMPORTS, *FUNCTIONS, ast.ClassDef, ast.Name):
         if isinstance(node, ast.ImportFrom | ast.Import):
             bound |= {one.asname or one.name.partition(".")[0] for one in node.names}
         elif isinstance(node, Function | ast.ClassDef):
@@ -159,7 +158,7 @@ def _helpers(app: App, context: Context) -> Iterator[Finding]:
 def _gone_modules(app: App, context: Context) -> Iterator[Finding]:
     """Find imports of packages that oTree once brought along, and this release does not."""
     gone, tried = api_changes.modules_gone(context.release), _tried(app)
-    for importing, node in app.nodes():
+    for importing, node in app.of(*IMPORTS):
         if not isinstance(node, ast.Import | ast.ImportFrom) or id(node) in tried:
             continue
         if not context.is_imported(app, importing) or getattr(node, "level", None):
@@ -184,11 +183,13 @@ def _objects(app: App, context: Context) -> Iterator[Finding]:
         return
     models = {"Player", "Group", "Subsession", "Participant", "Session"}
     models |= {name for name in app.classes() if app.bases(name) & BASE_MODELS}
-    for module, node in app.nodes():
-        if not isinstance(node, ast.Attribute) or node.attr != "objects":
+    tried = _tried(app)
+    for module, node in app.of(ast.Attribute):
+        if not isinstance(node, ast.Attribute) or node.attr != "objects" or id(node) in tried:
             continue
         is_model = name_of(node.value) in models
         is_type = isinstance(node.value, ast.Call) and name_of(node.value.func) == "type"
+        is_type = is_type or name_of(node.value) == "__class__"
         if (is_model or is_type) and context.is_imported(app, module):
             yield Finding(
                 f"uses {name_of(node.value) or 'a model'}.objects, which oTree {context.release} "
@@ -217,18 +218,17 @@ def _no_route(app: App, context: Context) -> Iterator[Finding]:
     read = {f"{app.name}.otree_extensions.routing", *context.read_routes}
     routes = app.routes()
     consumers = consumers_of(app)
-    if routes and not any(name == wanted for name, _ in app.routings()):
+    if context.api == LIVE_PAGES and not context.is_imported(app, "otree_extensions.routing"):
+        return  # left over: nothing imports it
+    in_own_list = bool(context.read_routes)  # which may take up lists of any name
+    if routes and not in_own_list and not any(name == wanted for name, _ in app.routings()):
         yield Finding(
             f"there is no {wanted} among these routes",
             routes[0].where,
             f"oTree {context.release} reads only the list of this name",
             f"call the list {wanted}",
         )
-    elif (
-        routes
-        and not context.read_routes
-        and not read & {f"{app.name}.{name}" for name in app.modules}
-    ):
+    elif routes and not in_own_list and not read & {f"{app.name}.{name}" for name in app.modules}:
         yield Finding(
             "oTree does not read these routes",
             routes[0].where,
@@ -251,6 +251,8 @@ def _no_route(app: App, context: Context) -> Iterator[Finding]:
 
 
 def _slashes(app: App, context: Context) -> Iterator[Finding]:
+    if context.api == LIVE_PAGES:
+        return
     for route in app.routes():
         start = route.pattern.removeprefix("^")[:1]
         if start in ("", UNKNOWN, "(", ".", "[", "\\") or route.where == "":
@@ -270,7 +272,7 @@ def _slashes(app: App, context: Context) -> Iterator[Finding]:
 def _arguments(app: App, context: Context) -> Iterator[Finding]:
     """Find routes whose named groups differ from what the consumer reads from the address."""
     named: dict[str, list[tuple[str, ast.AST]]] = {}
-    for module, node in app.nodes():
+    for module, node in app.of(ast.ClassDef, *FUNCTIONS):
         if isinstance(node, ast.ClassDef | Function):
             named.setdefault(node.name, []).append((module, node))
     for route in app.routes():
@@ -346,7 +348,7 @@ def _never_accepts(app: App, context: Context) -> Iterator[Finding]:
 def _another_name(app: App, context: Context) -> Iterator[Finding]:
     """Find a query for participants of an app of another name, as after a copy."""
     names = {one.name for one in context.apps}
-    for module, node in app.nodes():
+    for module, node in app.of(ast.keyword):
         if isinstance(node, ast.keyword) and (node.arg or "").endswith("_current_app_name"):
             asked = text_of(node.value, app.constants(module))
             if UNKNOWN not in asked and asked != app.name:
@@ -360,6 +362,8 @@ def _another_name(app: App, context: Context) -> Iterator[Finding]:
 
 
 def _same_route(app: App, context: Context) -> Iterator[Finding]:
+    if context.api == LIVE_PAGES:
+        return
     before = context.apps[: context.apps.index(app)]
     theirs = {route.pattern: (one.name, route) for one in before for route in one.routes()}
     for route in app.routes():
@@ -378,9 +382,9 @@ def _same_route(app: App, context: Context) -> Iterator[Finding]:
 def _same_url(app: App, context: Context) -> Iterator[Finding]:
     """Find a name_in_url that another app has, too, as after a copy."""
     before = context.apps[: context.apps.index(app)]
-    others = [one for one in context.apps if one in before or not is_real_time(one, context)]
-    theirs = {url: one.name for one in others for url, _ in _urls(one)}
-    for url, where in _urls(app):
+    others = [one for one in context.apps if one in before or not context.is_real_time(one)]
+    theirs = {url: one.name for one in others for url, _ in one.urls}
+    for url, where in app.urls:
         if url in theirs:
             yield Finding(
                 f"name_in_url is {url!r}, as in {theirs[url]}",
@@ -388,16 +392,6 @@ def _same_url(app: App, context: Context) -> Iterator[Finding]:
                 "oTree does not start if two apps of its session configs have the same name_in_url",
                 f"write {app.name!r}",
             )
-
-
-def _urls(app: App) -> list[tuple[str, str]]:
-    """Return an app's name in addresses, with the place."""
-    lines = ((name, node) for name, node in app.nodes() if isinstance(node, ast.Assign))
-    return [
-        (text_of(line.value, {}), app.modules[name].at(line))
-        for name, line in lines
-        if {"name_in_url", "NAME_IN_URL"} & {*map(name_of, line.targets)}
-    ]
 
 
 ROUTES: tuple[Check, ...] = (_no_route, _slashes)
@@ -409,5 +403,28 @@ OTHERS: tuple[Check, ...] = (
 )
 """The checks that do not depend on others."""
 
-IMPORTS: tuple[Check, ...] = (_gone_modules, _objects)
+
+def _saves(app: App, context: Context) -> Iterator[Finding]:
+    """Find Django's `player.save()` where the models are those of oTree 5 and 6."""
+    if context.api != LIVE_PAGES:
+        return
+    tried = _tried(app)
+    for module, node in app.of(ast.Call):
+        called = node.func if isinstance(node, ast.Call) else None
+        if not isinstance(called, ast.Attribute) or called.attr != "save" or id(node) in tried:
+            continue
+        owner = name_of(called.value)
+        if owner in SAVED and context.is_imported(app, module):
+            yield Finding(
+                f"calls {owner}.save(), which oTree {context.release} does not have",
+                app.modules[module].at(node),
+                "from oTree 5 on models are not Django's: the line ends in an AttributeError",
+                "remove it: oTree saves what was changed when the page or the message is done",
+            )
+
+
+SAVED = {"player", "group", "subsession", "participant", "session"}
+
+
+OF_OTREE: tuple[Check, ...] = (_gone_modules, _objects, _saves)
 """The checks of every app that a session config plays, real-time or not."""

@@ -20,6 +20,12 @@ ROUTE_LISTS = ("channel_routing", "websocket_routes")
 """The calls that make a route, and the names of the list of routes: until 2.2, and from 2.3 on."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+ASSIGNMENTS = (ast.Assign, ast.AugAssign, ast.AnnAssign)
+IMPORTS = (ast.Import, ast.ImportFrom)
+
+LEADS_NOWHERE = frozenset({"ctx", "op", "ops"})
+"""The fields of a syntax tree's parts that have nothing that a check looks for."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +34,28 @@ class Module:
 
     path: Path
     tree: ast.Module
+    text: bytes = b""
 
     @functools.cached_property
-    def nodes(self) -> tuple[ast.AST, ...]:
-        """Every part of the module, from one pass over it."""
-        return tuple(ast.walk(self.tree))
+    def _by_kind(self) -> dict[type[ast.AST], list[ast.AST]]:
+        """Every part of the module by its kind, from one pass over it."""
+        found: dict[type[ast.AST], list[ast.AST]] = {}
+        todo: list[ast.AST] = [self.tree]
+        for node in todo:
+            found.setdefault(type(node), []).append(node)
+            for name in node._fields:
+                if name in LEADS_NOWHERE:
+                    continue
+                value = getattr(node, name, None)
+                if type(value) is list:
+                    todo += [part for part in value if isinstance(part, ast.AST)]
+                elif isinstance(value, ast.AST):
+                    todo.append(value)
+        return found
+
+    def of(self, *kinds: type[ast.AST]) -> list[ast.AST]:
+        """Return the parts of the module that are of these kinds, such as `ast.Call`."""
+        return [node for kind in kinds for node in self._by_kind.get(kind, ())]
 
     def at(self, node: ast.AST) -> str:
         """Return the place of a part of it: `lobby/models.py:12`."""
@@ -105,13 +128,9 @@ class App:
                 found[line.targets[0].id] = text_of(line.value, found)
         return found
 
-    @functools.cached_property
-    def _nodes(self) -> tuple[tuple[str, ast.AST], ...]:
-        return tuple((name, node) for name, module in self.modules.items() for node in module.nodes)
-
-    def nodes(self) -> tuple[tuple[str, ast.AST], ...]:
-        """Return every part of every module, with the module's name."""
-        return self._nodes
+    def of(self, *kinds: type[ast.AST]) -> list[tuple[str, ast.AST]]:
+        """Return the parts of all modules that are of these kinds, with the module's name."""
+        return [(name, node) for name, module in self.modules.items() for node in module.of(*kinds)]
 
     def imports(self) -> Iterator[tuple[str, str, str]]:
         """Yield the imports from elsewhere: the module, the name ("" for all), the place."""
@@ -121,7 +140,7 @@ class App:
     @functools.cached_property
     def _imported(self) -> tuple[tuple[str, str, str, str], ...]:
         found: list[tuple[str, str, str, str]] = []
-        for name, node in self.nodes():
+        for name, node in self.of(*IMPORTS):
             if isinstance(node, ast.Import):
                 at = self.modules[name].at(node)
                 found += ((one.name, "", name, at) for one in node.names)
@@ -137,7 +156,7 @@ class App:
     def routings(self) -> Iterator[tuple[str, str]]:
         """Yield the lists of routes: the name of each, and its place."""
         for name, module in self._routing_modules():
-            for node in module.nodes:
+            for node in module.of(*ASSIGNMENTS):
                 for one in _targets(node) & {*ROUTE_LISTS}:
                     yield one, self.modules[name].at(node)
 
@@ -149,7 +168,7 @@ class App:
         return tuple(
             _route(node, self.constants(name), self.modules[name].at(node))
             for name, module in self._routing_modules()
-            for node in module.nodes
+            for node in module.of(ast.Call)
             if isinstance(node, ast.Call) and name_of(node.func) in ROUTE_CALLS
         )
 
@@ -159,7 +178,9 @@ class App:
 
     @functools.cached_property
     def _classes(self) -> dict[str, tuple[str, ast.ClassDef]]:
-        found = ((module, one) for module, one in self.nodes() if isinstance(one, ast.ClassDef))
+        found = (
+            (name, one) for name, one in self.of(ast.ClassDef) if isinstance(one, ast.ClassDef)
+        )
         return {one.name: (module, one) for module, one in found}
 
     def classes(self) -> dict[str, tuple[str, ast.ClassDef]]:
@@ -182,21 +203,66 @@ class App:
             self._bases[name] = direct.union(*(self.bases(base) for base in direct))
         return self._bases[name]
 
+    @property
+    def is_without_self(self) -> bool:
+        """Whether oTree 5 and 6 call its methods with the player: __init__.py imports something.
+
+        So oTree itself tells (6.0.15:otree/common.py:62), in 5.0.0a25 and a26 by a module app. The
+        pages may be in another module.
+        """
+        return "app" in self.modules or ("" in self.modules and b"import" in self.modules[""].text)
+
     @functools.cached_property
     def _pages(self) -> tuple[Page, ...]:
-        names = {
+        classes = self._classes | self._own_classes(self._sequence_module)
+        return tuple(
+            Page(module, node, self._template(node))
+            for name, (module, node) in classes.items()
+            if name in self._in_sequence and not any("WaitPage" in one for one in self.bases(name))
+        )
+
+    @functools.cached_property
+    def _in_sequence(self) -> set[str]:
+        """The names in the page sequence, wherever it is written if oTree's own modules lack it."""
+        module = self._sequence_module
+        places = self.modules.values() if module is None else [self.modules[module]]
+        nodes = (node for place in places for node in place.of(*ASSIGNMENTS))
+        return {
             name_of(item)
-            for _, node in self.nodes()
+            for node in nodes
             if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign)
             and "page_sequence" in _targets(node)
             and node.value
             for item in ast.walk(node.value)
         }
-        return tuple(
-            Page(module, node, self._template(node))
-            for name, (module, node) in self._classes.items()
-            if name in names and not any("WaitPage" in base for base in self.bases(name))
+
+    @functools.cached_property
+    def page_order(self) -> dict[str, int]:
+        """The place of each page and wait page, empty if the sequence is not written out."""
+        modules = [self.modules[self._sequence_module]] if self._sequence_module is not None else []
+        for node in (node for module in modules for node in module.of(ast.Assign)):
+            if isinstance(node, ast.Assign) and "page_sequence" in _targets(node):
+                items = node.value.elts if isinstance(node.value, ast.List) else []
+                if all(isinstance(item, ast.Name) for item in items):
+                    return {name_of(item): place for place, item in enumerate(items)}
+        return {}
+
+    @functools.cached_property
+    def _sequence_module(self) -> str | None:
+        """The module that oTree takes the page sequence from, None if it only imports it there."""
+        read = (name for name in ("", "app", "pages", "views") if name in self.modules)
+        assigns = (
+            name
+            for name in read
+            if any(
+                "page_sequence" in _targets(node) for node in self.modules[name].of(*ASSIGNMENTS)
+            )
         )
+        return next(assigns, None)
+
+    def _own_classes(self, module: str | None) -> dict[str, tuple[str, ast.ClassDef]]:
+        nodes = self.modules[module].of(ast.ClassDef) if module is not None else ()
+        return {one.name: (module or "", one) for one in nodes if isinstance(one, ast.ClassDef)}
 
     def pages(self) -> list[Page]:
         """Return the pages of the page sequence, as far as it is written out."""
@@ -205,19 +271,19 @@ class App:
     @functools.cached_property
     def has_page_sequence(self) -> bool:
         """Whether a module assigns page_sequence: only then can a session config play the app."""
-        return any("page_sequence" in _targets(node) for _, node in self.nodes())
+        return any("page_sequence" in _targets(node) for _, node in self.of(*ASSIGNMENTS))
 
     @functools.cached_property
     def patched(self) -> frozenset[str]:
         """The classes to which code outside of them adds something: `Ask.live_method = …`."""
         found = {
             name_of(target.value)
-            for _, node in self.nodes()
+            for _, node in self.of(ast.Assign)
             if isinstance(node, ast.Assign)
             for target in node.targets
             if isinstance(target, ast.Attribute)
         }
-        calls = (node for _, node in self.nodes() if isinstance(node, ast.Call))
+        calls = (node for _, node in self.of(ast.Call) if isinstance(node, ast.Call))
         found |= {
             name_of(call.args[0]) for call in calls if name_of(call.func) == "setattr" and call.args
         }
@@ -226,6 +292,15 @@ class App:
     def is_plain(self, page: Page) -> bool:
         """Return whether everything that a page has is written in its class."""
         return page.is_plain and page.node.name not in self.patched
+
+    @functools.cached_property
+    def urls(self) -> list[tuple[str, str]]:
+        """The app's name in addresses, with the place."""
+        return [
+            (text_of(node.value, {}), self.modules[name].at(node))
+            for name, node in self.of(ast.Assign)
+            if isinstance(node, ast.Assign) and {"name_in_url", "NAME_IN_URL"} & _targets(node)
+        ]
 
     def _template(self, page: ast.ClassDef) -> str:
         for line in page.body:
@@ -241,20 +316,23 @@ def read(project: Path) -> tuple[list[App], list[Finding]]:
         modules = {}
         for path in sorted(folder.rglob("*.py")):
             place = path.relative_to(project)
-            tree = parse(project, place)
+            if not all(part.isidentifier() for part in place.with_suffix("").parts):
+                continue  # `pages copy.py`, or an editor's .history: nothing can import it
+            text = path.read_bytes()
+            tree = parse(project, place, text)
             if isinstance(tree, Finding):
                 broken.append(tree)
                 continue
             name = ".".join(place.with_suffix("").parts[1:]).removesuffix("__init__").rstrip(".")
-            modules[name] = Module(place, tree)
+            modules[name] = Module(place, tree, text)
         apps.append(App(folder.name, modules))
     return apps, broken
 
 
-def parse(project: Path, place: Path) -> ast.Module | Finding:
+def parse(project: Path, place: Path, text: bytes | None = None) -> ast.Module | Finding:
     """Return a file of the project, parsed, or why it is not valid Python."""
     try:
-        return ast.parse((project / place).read_bytes())
+        return ast.parse((project / place).read_bytes() if text is None else text)
     except (SyntaxError, ValueError) as error:
         return Finding(
             f"a syntax error: {getattr(error, 'msg', error)}",

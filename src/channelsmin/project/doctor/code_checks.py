@@ -7,7 +7,7 @@ from packaging.version import Version
 
 from channelsmin.matrix import api_changes
 from channelsmin.matrix.api_changes import PageMethod
-from channelsmin.project.doctor.app_source import App, Function, Page, functions, name_of
+from channelsmin.project.doctor.app_source import FUNCTIONS, App, Function, Page, functions, name_of
 from channelsmin.project.doctor.context import LIVE_PAGES, Check, Context, live_method_of
 from channelsmin.project.doctor.finding import Finding
 
@@ -26,14 +26,16 @@ def _signatures(app: App, context: Context) -> Iterator[Finding]:
     if context.api != LIVE_PAGES or not methods:
         return
     for page in app.pages():
-        one_file = page.module == ""
+        without_self = app.is_without_self
         for method in functions(page.node):
-            if method.name in methods and (one_file or method.name != "live_method"):
-                yield from _signature(app, page, method, methods[method.name], one_file, context)
+            if method.name in methods and (without_self or method.name != "live_method"):
+                yield from _signature(
+                    app, page, method, methods[method.name], without_self, context
+                )
 
 
 def _signature(
-    app: App, page: Page, method: Function, called: PageMethod, one_file: bool, context: Context
+    app: App, page: Page, method: Function, called: PageMethod, without_self: bool, context: Context
 ) -> Iterator[Finding]:
     decorators = [name_of(one) for one in method.decorator_list]
     if any(one != "staticmethod" for one in decorators):
@@ -44,7 +46,7 @@ def _signature(
     wanted = list(called.parameters)
     at = app.modules[page.module].at(method)
     written = f"{page.node.name}.{method.name}({', '.join(names)})"
-    if not one_file:
+    if not without_self:
         bound = [name for name in wanted[1:] if name not in called.keywords]
         accepted = arguments if is_static else arguments[1:]
         if not _fits(method, len(accepted), len(bound)):
@@ -62,7 +64,7 @@ def _signature(
         yield Finding(
             f"{written} does not accept what oTree {context.release} calls it with",
             at,
-            f"in an app of one file oTree calls it with ({', '.join(wanted)}): the page ends in "
+            f"in an app without self oTree calls it with ({', '.join(wanted)}): the page ends in "
             "error 500",
             f"write {right}",
         )
@@ -70,8 +72,8 @@ def _signature(
         yield Finding(
             f"{written} is called with the player in place of the page",
             at,
-            "in an app of one file `self` is the player, which has no such attribute: the page "
-            "ends in error 500",
+            "in an app without self the first argument is the player, which has no such attribute: "
+            "the page ends in error 500",
             f"write {right}, and player in place of self.player",
         )
 
@@ -106,7 +108,7 @@ def _live_function(app: App, page: Page) -> Function | None:
     name = value.value if isinstance(value, ast.Constant) else name_of(value)
     found = [
         node
-        for _, node in app.nodes()
+        for _, node in app.of(*FUNCTIONS)
         if isinstance(node, Function) and node.name == name and not node.decorator_list
     ]
     return found[0] if len(found) == 1 else None
@@ -128,7 +130,7 @@ def _live_answers(app: App, context: Context) -> Iterator[Finding]:
         function = _live_function(app, page)
         if function is None or page.node.name in app.patched:
             continue
-        module = next(m for m, node in app.nodes() if node is function)
+        module = next(m for m, node in app.of(*FUNCTIONS) if node is function)
         at = app.modules[module].at
         nodes = list(_own_nodes(function))
         yields = [node for node in nodes if isinstance(node, ast.Yield | ast.YieldFrom)]
@@ -174,6 +176,10 @@ def _refused(what: str, where: str, why: str, fix: str) -> Finding:
     return Finding(what, where, why, fix)
 
 
+NO_KEYS = {"code", "label", "id_in_subsession"}
+"""What tells a member elsewhere, but is no key of a live method's answer."""
+
+
 def _refusal(value: ast.expr | None, nodes: list[ast.AST], depth: int = 2) -> str:
     """Return why oTree refuses an answer, in words; "" if it accepts it, or may accept it."""
     match value:
@@ -190,6 +196,10 @@ def _refusal(value: ast.expr | None, nodes: list[ast.AST], depth: int = 2) -> st
                 return f"a dict with the key {texts[0]!r}"
             if 0 in constants and len(keys) > 1:
                 return "a dict with the key 0 and others"
+            if any(isinstance(key, ast.Attribute) and key.attr in NO_KEYS for key in keys):
+                return "a dict with a key that is no id_in_group"
+        case ast.Call(func=func) if name_of(func) in {"dumps", "str"}:
+            return "no dict"
         case ast.Call(func=ast.Name(id="dict"), args=[], keywords=[first, *_]) if first.arg:
             return f"a dict with the key {first.arg!r}"
         case ast.IfExp(body=body, orelse=orelse):
@@ -226,7 +236,8 @@ def _timeouts(app: App, context: Context) -> Iterator[Finding]:
             for line in leaving.body
             for node in ast.walk(line)
         )
-        own = {node.name for _, node in app.nodes() if isinstance(node, Function)}
+        recording = (node for _, node in app.of(*FUNCTIONS) if isinstance(node, Function))
+        own = {node.name for node in recording if _records_who(node)}
         shared = _called(leaving) & _called(live) & own
         if shared and not uses:
             yield Finding(
@@ -237,6 +248,20 @@ def _timeouts(app: App, context: Context) -> Iterator[Finding]:
                 "live method does for a click: the data name a member who did not click",
                 "return at once if timeout_happened",
             )
+
+
+def _records_who(function: Function) -> bool:
+    """Return whether a function stores in an attribute which member it was called for."""
+    return any(
+        isinstance(node, ast.Assign)
+        and any(isinstance(target, ast.Attribute) for target in node.targets)
+        and any(getattr(part, "attr", "") in MEMBER for part in ast.walk(node.value))
+        for node in ast.walk(function)
+    )
+
+
+MEMBER = {"id_in_group", "id_in_subsession", "code", "label"}
+"""What tells a member from the others."""
 
 
 def _called(function: Function) -> set[str]:

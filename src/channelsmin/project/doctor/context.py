@@ -14,7 +14,15 @@ from packaging.version import Version
 from channelsmin.matrix.variants import Api
 from channelsmin.project import requirements, roots
 from channelsmin.project.doctor import app_source, template_source
-from channelsmin.project.doctor.app_source import ROUTE_LISTS, App, Function, Page, Route, name_of
+from channelsmin.project.doctor.app_source import (
+    IMPORTS,
+    ROUTE_LISTS,
+    App,
+    Function,
+    Page,
+    Route,
+    name_of,
+)
 from channelsmin.project.doctor.finding import Finding
 from channelsmin.project.doctor.template_source import Template
 from channelsmin.project.pick import Pick
@@ -76,12 +84,27 @@ class Context:
 
     @functools.cached_property
     def _scripts(self) -> list[str]:
-        scripts = [*self.folder.glob("_static/**/*.js"), *self.folder.glob("*/static/**/*.js")]
+        scripts = [
+            path
+            for end in ("js", "mjs")
+            for below in ("_static", "*/static")
+            for path in self.folder.glob(f"{below}/**/*.{end}")
+        ]
         return [path.read_text(encoding="utf-8", errors="replace") for path in scripts]
 
     def scripts_have(self, *words: str) -> bool:
         """Return whether a static script contains one of the words: scripts are not followed."""
         return any(word in text for text in self._scripts for word in words)
+
+    @functools.cached_property
+    def _real_time(self) -> dict[str, bool]:
+        return {}
+
+    def is_real_time(self, app: App) -> bool:
+        """Return whether an app has anything to do with sockets; each is looked at once."""
+        if app.name not in self._real_time:
+            self._real_time[app.name] = _is_real_time(app, self)
+        return self._real_time[app.name]
 
     @functools.cached_property
     def has_other_routes(self) -> bool:
@@ -97,8 +120,7 @@ class Context:
 Check = Callable[[App, Context], Iterator[Finding]]
 
 
-def is_real_time(app: App, context: Context) -> bool:
-    """Return whether an app has anything to do with sockets."""
+def _is_real_time(app: App, context: Context) -> bool:
     shown = [template for page in app.pages() for template in context.shown(page)]
     return bool(
         list(evidence(app))
@@ -202,7 +224,7 @@ class Examined:
         return [
             app
             for app in self.context.apps
-            if is_real_time(app, self.context) and not self.is_dormant(app)
+            if self.context.is_real_time(app) and not self.is_dormant(app)
         ]
 
     @functools.cached_property
@@ -235,7 +257,7 @@ def is_ours(app: App) -> bool:
         isinstance(node, ast.Constant)
         and isinstance(node.value, str)
         and "this variant serves oTree" in node.value
-        for node in top.nodes
+        for node in top.of(ast.Constant)
     )
 
 
@@ -285,7 +307,7 @@ def _imported(apps: list[App], settings: SettingsFile, routing: str) -> frozense
         if (name, module) in found or app is None or module not in app.modules:
             continue
         found.add((name, module))
-        for node in app.modules[module].nodes:
+        for node in app.modules[module].of(*IMPORTS):
             todo += _imported_by(app, module, node)
     return frozenset(found)
 
@@ -311,7 +333,7 @@ def _imported_by(app: App, module: str, node: ast.AST) -> list[tuple[str, str]]:
 
 def _wanted(folder: Path) -> Iterator[Wanted]:
     for place in roots.around(folder)[:2]:
-        lines = list(requirements.lines(place))
+        lines = requirements.lines(place)
         for line in lines:
             try:
                 requirement = Requirement(line.text)

@@ -201,7 +201,8 @@ def _host_python(examined: Examined) -> Iterator[Finding]:
     servers = _procfile(examined.folder)
     if not servers or examined.picked.own_pythons:
         return
-    host, python, file = api_changes.host_python()
+    host, file = api_changes.host_python().host, api_changes.host_python().file
+    python = api_changes.host_python().default
     hint = PythonHint(host, f">={python}")
     if pick.objection(hint, examined.release) == "is refused by":
         use = examined.picked.pythons[0]

@@ -32,7 +32,7 @@ from channelsmin.project import environments, requirements
 from channelsmin.project.add import OTREE_SOCKETS
 from channelsmin.project.doctor import play, template_source
 from channelsmin.project.doctor.app_source import UNKNOWN, App, text_of
-from channelsmin.project.doctor.context import Examined, is_ours, is_real_time
+from channelsmin.project.doctor.context import Examined, is_ours
 from channelsmin.project.doctor.finding import Finding
 from channelsmin.project.doctor.template_source import Template
 from channelsmin.project.traces import VERSION_FILE
@@ -175,7 +175,7 @@ def _in_browser(app: App, read: Examined, server: Server, log: Path) -> list[Fin
         said = str(error).splitlines()[0]
         raise Stopped("open its first page in a browser", said) from error
     findings = [_finding(app.name, Stopped(step, text), log) for step, text in played.problems[:3]]
-    real_time = is_real_time(app, read.context)
+    real_time = read.context.is_real_time(app)
     if real_time and not played.opened and not findings:
         why = f"its first page, {played.page}, opened no socket of its own in the browser"
         findings.append(_finding(app.name, Stopped("open its socket", why), log))
@@ -183,6 +183,8 @@ def _in_browser(app: App, read: Examined, server: Server, log: Path) -> list[Fin
         step = f"move everybody at a press of {played.pressed!r}"
         why = f"{played.moved} of {played.members} members left {played.page} in the browser"
         findings.append(_finding(app.name, Stopped(step, why), log))
+    if not findings and (said := _submitted(app, server)):
+        findings.append(_finding(app.name, Stopped("submit its form without scripts", said), log))
     if not findings:
         done = f"one press of {played.pressed!r}" if played.pressed else "nothing to press; it"
         moved = f"moved {played.moved} of {played.members} members, in a browser"
@@ -190,6 +192,16 @@ def _in_browser(app: App, read: Examined, server: Server, log: Path) -> list[Fin
             moved = f"moved nobody; {played.page} is still shown in the browser"
         console.say(f"{app.name}: {done} {moved}")
     return findings
+
+
+def _submitted(app: App, server: Server) -> str:
+    """Submit the first page of another session's member; return what went wrong, "" if nothing."""
+    link = _session(app, server, _group_size(app))[0]
+    try:
+        return play.submit_without_scripts(server.url + link)
+    except Exception as error:  # of Playwright, see above
+        console.note(f"{app.name}: not submitted without scripts: {str(error).splitlines()[0]}")
+        return ""
 
 
 def _is_to_move(app: App, read: Examined) -> bool:
@@ -222,7 +234,7 @@ def _config(app: App) -> str:
 
 def _group_size(app: App) -> int:
     """Return the size of a group, from the app's constants; 2 if they do not tell."""
-    for _, node in app.nodes():
+    for _, node in app.of(ast.Assign):
         if isinstance(node, ast.Assign):
             names = {target.id.lower() for target in node.targets if isinstance(target, ast.Name)}
             size = text_of(node.value, {})

@@ -137,7 +137,7 @@ def _targets(node: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
 def _of_function(app: App, module: str, name: str, depth: int) -> Message | None:
     found = [
         node
-        for node in app.modules[module].nodes
+        for node in app.modules[module].of(ast.FunctionDef)
         if isinstance(node, ast.FunctionDef) and node.name == name
     ]
     if len(found) != 1:
@@ -197,7 +197,7 @@ def _not_awaited(app: App, context: Context) -> Iterator[Finding]:
     """Find coroutines that are created and never run."""
     if context.api != CHANNELS_2:
         return
-    for module, line in app.nodes():
+    for module, line in app.of(ast.Expr):
         call = line.value if isinstance(line, ast.Expr) else None
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
             continue

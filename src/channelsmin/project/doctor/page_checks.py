@@ -18,6 +18,9 @@ from channelsmin.project.doctor.context import (
 from channelsmin.project.doctor.finding import Finding
 from channelsmin.project.doctor.template_source import Address, AppContext, Template
 
+ASKS_FIRST = re.compile(r"typeof\s*\(?\s*liveSend\b|window\.liveSend\b")
+"""A script that looks first whether the page has liveSend: it is shared by other pages."""
+
 SAMPLES = ("1", "abc", "a1,2", "a/b")
 """Samples for the parts of an address that are only known when the project runs."""
 
@@ -27,6 +30,7 @@ def _lost_templates(app: App, context: Context) -> Iterator[Finding]:
     for page in app.pages():
         if (
             app.is_plain(page)
+            and context.is_imported(app, page.module)
             and page.template not in context.templates
             and UNKNOWN not in page.template
         ):
@@ -128,6 +132,8 @@ def _serves(route: Route, path: str, context: Context) -> bool:
 
 
 def _unused_routes(app: App, context: Context) -> Iterator[Finding]:
+    if context.api == LIVE_PAGES:
+        return
     every = [address for one in context.apps for address in _addresses(one, context)]
     followed = all(context.is_followed(page) for page in app.pages())
     certain = all(address.path for address in every) and app.pages() and followed
@@ -151,7 +157,8 @@ def _live_pages(app: App, context: Context) -> Iterator[Finding]:
         method, at = live_method_of(page), app.modules[page.module].at
         shown = context.shown(page)
         sends = _first(shown, "liveSend") or _first(shown, "liveSocket")
-        if sends and not method and app.is_plain(page):
+        asks_first = any(ASKS_FIRST.search(template.text) for template in shown)
+        if sends and not method and not asks_first and app.is_plain(page):
             yield Finding(
                 f"the page {page.node.name} sends live messages and has no live_method",
                 sends,

@@ -30,6 +30,12 @@ NEXT = (
     ".otree-btn-next:visible:enabled, form button:visible:enabled, form input[type=submit]:visible"
 )
 
+SUBMIT = (
+    "button.otree-btn-next:visible:enabled, form button:not([type=button]):visible:enabled, "
+    "form input[type=submit]:visible"
+)
+"""The buttons that submit a form without a script."""
+
 ERRORS = ".otree-form-errors:visible, .otree-error:visible, .alert-danger:visible"
 
 
@@ -146,6 +152,30 @@ def play(links: list[str]) -> Played:
         return Played(len(members), moved, pressed, start, tuple(dict.fromkeys(problems)), opened)
 
 
+def submit_without_scripts(link: str) -> str:
+    """Submit the first page's form as a browser without scripts does; return what went wrong.
+
+    So it is submitted, too, where the time is over, or where no socket gets through. "" if nothing
+    went wrong, or if the page offers no Next button then. Only an error of the server counts: a
+    form may need its script.
+    """
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = browser.launch(playwright)
+        try:
+            member = _member(chromium.new_context(java_script_enabled=False))
+            member.page.goto(link, timeout=LOAD_SECONDS * 1000)
+            _go_on(member, SUBMIT)
+            errors = [text for text in member.seen.errors if SERVER_ERROR.match(text)]
+            return errors[0] if errors else ""
+        finally:
+            chromium.close()
+
+
+SERVER_ERROR = re.compile(r"POST .*: status 5\d\d$")
+
+
 def _errors(members: list[Member], known: int = 0) -> list[str]:
     found = list(dict.fromkeys(text for member in members for text in member.seen.errors))
     return found[known:]
@@ -171,7 +201,7 @@ def _press(page: "Page", selectors: tuple[str, ...]) -> str:
     return ""
 
 
-def _go_on(member: Member) -> str:
+def _go_on(member: Member, button: str = NEXT) -> str:
     """Fill the form as a person would, and press its button; return the button's text."""
     page = member.page
     for kind, value in (("number", "1"), ("text", "1"), ("range", "1")):
@@ -187,7 +217,7 @@ def _go_on(member: Member) -> str:
     for name in names - {None}:
         page.locator(f"form input[type=radio][name='{name}']").first.check()
     before = member.path
-    pressed = _press(page, (NEXT,))
+    pressed = _press(page, (button,))
     if pressed:
         _wait([member], before)
     return pressed

@@ -107,7 +107,9 @@ def _misspelled(examined: Examined) -> Iterator[Finding]:
 
 
 def _pins(examined: Examined) -> Iterator[Finding]:
-    """Find requirements that conflict with those of oTree."""
+    """Find requirements that conflict with those of oTree; what a fork requires is not known."""
+    if any("a fork of oTree" in source.note for source in examined.picked.sources):
+        return
     row = releases.rows().get(examined.release)
     theirs = releases.requires(row.requires) if row and row.requires else ()
     by_name: dict[str, list[SpecifierSet]] = {}

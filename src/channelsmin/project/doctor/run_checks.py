@@ -18,8 +18,8 @@ from channelsmin.project.doctor import (
     code_checks,
     context,
     deploy_checks,
-    live,
     message_checks,
+    none_checks,
     page_checks,
     project_checks,
     template_checks,
@@ -170,6 +170,8 @@ def run_live(folder: Path, named: str | None, environment: Path | None) -> bool:
 
     `environment` is the virtual environment to run it in, or None to find or to create one.
     """
+    from channelsmin.project.doctor import live  # not at the top: the other checks do without it
+
     report = examine(folder, named)
     console.say("\n".join(report.lines()))
     if report.read is None:
@@ -211,7 +213,12 @@ def _of_app(app: App, read: Examined) -> Iterator[Finding]:
         for check in (*app_checks.OTHERS, *message_checks.CHECKS):
             yield from check(app, read.context)
     if app in read.played:
-        for check in (*app_checks.IMPORTS, *code_checks.CHECKS, *template_checks.CHECKS):
+        for check in (
+            *app_checks.OF_OTREE,
+            *code_checks.CHECKS,
+            *none_checks.CHECKS,
+            *template_checks.CHECKS,
+        ):
             yield from check(app, read.context)
     if real_time:
         yield from _in_stages(app, read.context)

@@ -4,6 +4,8 @@ import ast
 import re
 from collections.abc import Iterator
 
+from packaging.version import Version
+
 from channelsmin.matrix import api_changes
 from channelsmin.project.doctor.app_source import UNKNOWN, App, Page, name_of, text_of
 from channelsmin.project.doctor.context import LIVE_PAGES, Check, Context, live_method_of
@@ -51,7 +53,11 @@ def _filters_and_tags(app: App, context: Context) -> Iterator[Finding]:
                         + ", ".join(sorted(filters)),
                     )
             tag = re.match(r"\s*-?\s*(\w+)", match[2] or "")
-            if tag and tag[1] not in tags:
+            if (
+                tag
+                and tag[1] not in tags
+                and (context.release < SAME_BRACES or tag[1] in api_changes.all_tags())
+            ):
                 yield Finding(
                     f"the tag {tag[1]} is not one of oTree {context.release}",
                     template.at(match.start()),
@@ -104,22 +110,26 @@ def _blocks(app: App, context: Context) -> Iterator[Finding]:
         if not whole:
             continue
         known = api_changes.template_blocks(context.release)
-        known |= {name for base in chain[1:] for name, _, _ in base.blocks()}
+        own = {block.name for base in chain[1:] for block in base.blocks()}
         own_base = len(chain) > 1 and not _is_shipped(chain[-1])
         if own_base:
-            known = frozenset(name for base in chain[1:] for name, _, _ in base.blocks())
+            known = frozenset(own)
         elif not chain[-1].extends and context.api != LIVE_PAGES:
             continue
-        for name, where, is_inner in chain[0].blocks():
-            if name not in known and not is_inner:
+        known |= own
+        for block in chain[0].blocks():
+            if block.name not in known and not block.is_inner and not block.is_empty:
                 yield Finding(
-                    f"the base template has no block {name!r}",
-                    where,
+                    f"the base template has no block {block.name!r}",
+                    block.where,
                     "nothing of this block is shown, and no script in it runs",
                     f"use one of {', '.join(sorted(known & COMMON) or sorted(known))}",
-                    is_remark=own_base,
+                    is_remark=own_base or not block.is_needed,
                 )
 
+
+SAME_BRACES = Version("5.4.3")
+"""From here on `{% name %}` prints the variable, as `{{ name }}` does (matrix/code_signs.toml)."""
 
 COMMON = frozenset({"title", "content", "scripts", "styles"})
 
@@ -166,6 +176,14 @@ def _submit_controls(app: App, context: Context) -> Iterator[Finding]:
         shown = context.shown(page)
         submits = any(SUBMITS.search(one.text) for one in shown)
         submits = submits or context.scripts_have(".submit(")
+        if submits and "submit" in _form_fields(page):
+            yield Finding(
+                f"a field of the page {page.node.name} is called submit",
+                app.modules[page.module].at(page.node),
+                "form.submit is then the control of this field: a script that calls it ends with "
+                "`form.submit is not a function`, and nobody moves",
+                "give the field another name",
+            )
         for template in shown:
             for match in CONTROL.finditer(template.text):
                 yield Finding(

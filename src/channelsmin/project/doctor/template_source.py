@@ -20,8 +20,34 @@ BLOCK = re.compile(r"\{[{%]-?\s*(?:(block)\s+(\w+)|(endblock)\b[^}%]*)\s*-?[}%]\
 OPENS_SOCKET = re.compile(r"\bnew\s+\w*WebSocket\s*\(")
 VARIABLE = re.compile(r"\{\{(.*?)\}\}")
 
+NEEDED = re.compile(
+    r"<script\b|<(?:input|button|select|textarea)\b"
+    r"|\{[{%]\s*(?:formfields?|next_button|include|chat)\b",
+    re.IGNORECASE,
+)
+
 AppContext = Mapping[str, str] | None
 """The variables that a page gives its template, by name; None if they are not certain."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of a template: its name, its place, its content; whether it is in another block."""
+
+    name: str
+    where: str
+    is_inner: bool
+    content: str
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is lost where it is not shown."""
+        return not re.sub(r"\{[{%]-?\s*(block\.)?super\b.*?[}%]\}", "", self.content).strip()
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether the page does not work without it: it has a script, or a part of the form."""
+        return bool(NEEDED.search(self.content))
 
 
 @dataclass(frozen=True)
@@ -47,15 +73,18 @@ class Template:
         match = EXTENDS.search(self.text)
         return (match[2], self.at(match.start())) if match else None
 
-    def blocks(self) -> Iterator[tuple[str, str, bool]]:
-        """Yield its blocks: the name, the place, and whether it is inside another block."""
-        depth = 0
+    def blocks(self) -> list[Block]:
+        """Return its blocks, in the order in which they end."""
+        found: list[Block] = []
+        opened: list[re.Match[str]] = []
         for match in BLOCK.finditer(self.text):
-            if match[3]:
-                depth = max(depth - 1, 0)
-                continue
-            yield match[2], self.at(match.start()), depth > 0
-            depth += 1
+            if not match[3]:
+                opened.append(match)
+            elif opened:
+                start = opened.pop()
+                content = self.text[start.end() : match.start()]
+                found.append(Block(start[2], self.at(start.start()), bool(opened), content))
+        return found
 
     @property
     def includes_unknown(self) -> bool:

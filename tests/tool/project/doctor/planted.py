@@ -11,6 +11,7 @@ from channelsmin.project import add
 from channelsmin.project.doctor import run_checks
 from channelsmin.project.doctor.finding import Finding
 
+INIT = "channelsmin/__init__.py"
 ROUTING = "channelsmin/otree_extensions/routing.py"
 CONSUMERS = "channelsmin/consumers.py"
 TEMPLATES = "channelsmin/templates/channelsmin"

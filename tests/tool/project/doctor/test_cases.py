@@ -10,6 +10,7 @@ from channelsmin.project.doctor import run_checks
 from channelsmin.project.doctor.finding import Finding
 from tool.project.doctor.planted import (
     CONSUMERS,
+    INIT,
     TEMPLATES,
     Edit,
     append,
@@ -19,7 +20,7 @@ from tool.project.doctor.planted import (
     remove,
 )
 
-INIT, PAGE = "channelsmin/__init__.py", f"{TEMPLATES}/MyPage.html"
+PAGE = f"{TEMPLATES}/MyPage.html"
 SCRIPT, SOCKET, RESULTS = (f"{TEMPLATES}/{n}.html" for n in ("script", "socket", "Results"))
 SEND = "await self.channel_layer.group_send(self.group_name, {'type': 'news', 'text': text})"
 BEFORE = """\
@@ -409,6 +410,40 @@ FAULTS: dict[str, tuple[str, Edit, str]] = {
         append("Procfile", "web: otree webandworkers\n"),
         "oTree 6.0.15 has no command webandworkers",
     ),
+    # other forms of the same kinds
+    "an answer as JSON": ("6.0.15", _answer("return json.dumps({'moved': moved})"), "no dict"),
+    "a participant's code as the key": (
+        "6.0.15",
+        _answer("return {player.participant.code: {'moved': moved}}"),
+        "a key that is no id_in_group",
+    ),
+    "objects of the class": (
+        "5.11.5",
+        append(INIT, "def count(player):\n    return player.__class__.objects.count()\n"),
+        "__class__.objects",
+    ),
+    "save": (
+        "5.11.5",
+        append(INIT, "def keep(player):\n    player.group.save()\n"),
+        "calls group.save()",
+    ),
+    "a field called submit": (
+        "6.0.15",
+        each(
+            change(
+                INIT,
+                "class Player(BasePlayer):\n    pass",
+                "class Player(BasePlayer):\n    submit = models.IntegerField(initial=0)",
+            ),
+            change(
+                INIT,
+                "class MyPage(Page):\n",
+                "class MyPage(Page):\n    form_model = 'player'\n    form_fields = ['submit']\n",
+            ),
+            SUBMITS,
+        ),
+        "a field of the page MyPage is called submit",
+    ),
 }
 
 
@@ -593,6 +628,121 @@ HEALTHY: dict[str, tuple[str, Edit]] = {
             append("Procfile", "web: otree runprodserver1of2\nworker: otree runprodserver2of2\n"),
             append("runtime.txt", "python-3.7.16\n"),
             append("app.json", '{"addons": ["heroku-redis"]}\n'),
+        ),
+    ),
+    "save of something else": (
+        "5.11.5",
+        append(INIT, "def keep(figure):\n    figure.save('a.png')\n"),
+    ),
+    "a form that is submitted, with a field of another name": (
+        "6.0.15",
+        each(append(PAGE, '<button id="submit-it" type="button">Go</button>'), SUBMITS),
+    ),
+    # seen in public projects
+    "an editor's history, and a copy with a space in its name": (
+        "5.11.5",
+        each(
+            append("channelsmin/.history/__init___2021.py", "def broken(:\n"),
+            append("channelsmin/pages copy.py", "class MyPage(Page):\n    pass\n"),
+        ),
+    ),
+    "pages in another module of an app without self": (
+        "6.0.15",
+        each(
+            append(
+                "quiz/__init__.py", "from otree.api import *\nfrom .pages import page_sequence\n"
+            ),
+            append(
+                "quiz/pages.py",
+                "from otree.api import Page\n\n\nclass Ask(Page):\n    @staticmethod\n"
+                "    def vars_for_template(player):\n        return {}\n\n\n"
+                "page_sequence = [Ask]\n",
+            ),
+            append("quiz/Ask.html", "{{ block content }}{{ endblock }}"),
+            change(
+                "settings.py",
+                "'app_sequence': ['channelsmin']",
+                "'app_sequence': ['channelsmin', 'quiz']",
+                times=2,
+            ),
+        ),
+    ),
+    "a tag that prints a variable": ("5.11.5", _filter("{% group.moved_by %}")),
+    "an empty block, and one with no more than super": (
+        "5.11.5",
+        append(
+            RESULTS, "{% block form %}\n{% endblock %}{% block vars %}{{ super() }}{% endblock %}"
+        ),
+    ),
+    "a style sheet in a block of no base": (
+        "5.11.5",
+        append(RESULTS, "{% block css %}<style>p {margin: 0}</style>{% endblock %}"),
+    ),
+    "a script that asks whether there is liveSend": (
+        "6.0.15",
+        append(
+            RESULTS,
+            "{{ block scripts }}<script>if (typeof liveSend !== 'undefined') liveSend('here');"
+            "</script>{{ endblock }}",
+        ),
+    ),
+    "a script of modules that calls liveSend": (
+        "6.0.15",
+        each(
+            change(PAGE, '{% include "channelsmin/script.html" %}', ""),
+            change(PAGE, '{% include "channelsmin/socket.html" %}', ""),
+            append("_static/page.mjs", "liveSend('here')\n"),
+        ),
+    ),
+    "objects in a try": (
+        "5.11.5",
+        append(
+            INIT, "try:\n    every = Session.objects.all()\nexcept Exception:\n    every = []\n"
+        ),
+    ),
+    "a timeout that calls what only reads": (
+        "6.0.15",
+        each(
+            change(INIT, "class MyPage(Page):\n", "class MyPage(Page):\n    timeout_seconds = 4\n"),
+            change(
+                INIT, "happened):\n        move_on(player)", "happened):\n        current(player)"
+            ),
+            change(INIT, "this_round = str(", "current(player)\n        this_round = str("),
+            change(
+                INIT,
+                "class MyPage(Page):\n",
+                "def current(player):\n    return player.group.moved_by\n\n\nclass MyPage(Page):\n",
+            ),
+        ),
+    ),
+    "routes that nothing imports on oTree 6": (
+        "6.0.15",
+        append(
+            "channelsmin/admin_extensions/routing.py",
+            "from channels.routing import route_class\n"
+            "from otree.channels.routing import channel_routing\n"
+            "channel_routing = [route_class(Export, path='^/export/$')]\n",
+        ),
+    ),
+    "a list of routes that the project's own CHANNEL_ROUTING takes up": (
+        "2.2.4",
+        each(
+            change("channelsmin/otree_extensions/routing.py", "channel_routing", "my_routes"),
+            append("settings.py", "CHANNEL_ROUTING = 'routes.channel_routing'\n"),
+            append(
+                "routes.py",
+                "from otree.channels.routing import channel_routing\n"
+                "from channelsmin.otree_extensions.routing import my_routes\n"
+                "channel_routing += my_routes\n",
+            ),
+        ),
+    ),
+    "requirements of a fork": (
+        "2.2.4",
+        change(
+            "requirements.txt",
+            "otree==2.2.4",
+            "git+https://github.com/somelab/otree-core@2.2.4#egg=otree\nchannels==1.1.8",
         ),
     ),
     "a sequence that is computed": (

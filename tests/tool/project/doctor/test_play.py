@@ -113,3 +113,21 @@ def test_a_press_that_moves_nobody_moves_nobody(
     site[0].script = ""
     site[0].answer = "x"
     assert play.play(site[1]).moved == 0
+
+
+@pytest.mark.parametrize(("answer", "what"), [("500", "status 500"), ("x", "")])
+def test_a_form_is_submitted_without_scripts_too(
+    answer: str, what: str, site: tuple[Site, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(play, "MOVE_SECONDS", 1)
+    site[0].answer = answer
+    assert what in play.submit_without_scripts(site[1][0])
+    assert not site[0].moved
+
+
+def test_a_page_without_a_button_for_the_form_is_left_alone(
+    site: tuple[Site, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(play, "SUBMIT", ".no-such-button")
+    site[0].answer = "500"
+    assert play.submit_without_scripts(site[1][0]) == ""
