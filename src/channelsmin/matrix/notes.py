@@ -1,4 +1,4 @@
-"""Hand-written facts about releases: upper bounds, manual pins, known failures.
+"""Hand-written facts about releases: upper bounds, manual pins, help, known failures.
 
 They are in `matrix/notes.toml`, each with the releases that it is about and a reason.
 """
@@ -12,6 +12,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
 from channelsmin.errors import UserError
+from channelsmin.matrix.help import STEPS, Edit, Help
 from channelsmin.paths import ROOT, read_toml
 
 NOTES = ROOT / "matrix" / "notes.toml"
@@ -43,6 +44,16 @@ def manual_pins(release: Version, python: str) -> tuple[ManualPin, ...]:
         for note in _about("manual_pin", release)
         if python in note["pythons"]
     )
+
+
+@functools.cache
+def help_for(release: Version) -> Help | None:
+    """Return what the release needs in addition to `pip install`, or None if it needs nothing."""
+    for note in _about("help", release):
+        steps = {name: tuple(note.get(name, ())) for name in STEPS if name != "edits"}
+        edits = tuple(Edit(**edit) for edit in note.get("edit", ()))
+        return Help(note["line"], note["status"], note["reason"], **steps, edits=edits)
+    return None
 
 
 def known_failures(release: Version) -> dict[str, str]:

@@ -33,9 +33,9 @@ def matrix_table() -> str:
             len(line.tested),
             len(line.passing),
             "; ".join(
-                f"{status.value}: {lines.span(failing, list(line.runs))}"
+                f"{status.value}: {lines.span(others, list(line.runs))}"
                 for status in Status
-                if status is not Status.PASS and (failing := line.with_status(status))
+                if status is not Status.PASS and (others := line.with_status(status))
             ),
         )
         for line in found

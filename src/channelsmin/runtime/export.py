@@ -12,6 +12,7 @@ from packaging.version import Version
 
 from channelsmin.errors import UserError
 from channelsmin.matrix import notes, releases, variants
+from channelsmin.matrix.help import Help
 from channelsmin.matrix.variants import Variant
 from channelsmin.paths import ROOT
 
@@ -37,6 +38,11 @@ class Export:
 
     variant: Variant
     release: Version | None
+
+    @property
+    def help(self) -> Help | None:
+        """What the release needs in addition to `pip install`, if it needs something."""
+        return notes.help_for(self.release) if self.release else None
 
     @property
     def requirement(self) -> str:
@@ -132,6 +138,20 @@ def _write(chosen: Export, folder: Path) -> None:
     _write_lines(folder / "requirements.txt", _requirements(chosen))
     if upper_bounds := _upper_bounds(chosen):
         _write_lines(folder / "constraints.txt", upper_bounds)
+    if chosen.help:
+        readme = folder / "README.md"
+        before = readme.read_text(encoding="utf-8").splitlines()
+        _write_lines(readme, [*before, "", *_about_help(chosen.help, f"{chosen.release}")])
+
+
+def _about_help(help_: Help, release: str) -> Iterator[str]:
+    """Yield the section of the README about the help that the release needs."""
+    yield from (f"## oTree {release} needs help", "")
+    yield f"`pip install` alone is not enough for it: {help_.reason}."
+    yield from ("", f"The help in one line: {help_.line}.", "")
+    yield f"`channelsmin rebuild {release} FOLDER` makes an environment with this help. By hand:"
+    for number, (first, *others) in enumerate(help_.steps(), 1):
+        yield from ("", f"{number}. {first}", *others)
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:
@@ -160,6 +180,7 @@ def _requirements(chosen: Export) -> list[str]:
         "# oTree-may-not-overwrite-this-file",
         *constraints,
         chosen.requirement,
+        *(chosen.help.add if chosen.help else ()),
         *chosen.variant.postgresql_needs,
     ]
 

@@ -60,6 +60,23 @@ def test_upper_bounds_are_constraints_of_the_exported_project(tmp_path: Path) ->
     assert (tmp_path / "project" / "constraints.txt").read_text() == "huey<3\n"
 
 
+def test_the_readme_names_the_help_that_a_release_needs(tmp_path: Path) -> None:
+    export.write(export.named("3.3.0b2"), tmp_path / "project")
+    readme = (tmp_path / "project" / "README.md").read_text()
+    assert "\n## oTree 3.3.0b2 needs help\n" in readme
+    assert "`channelsmin rebuild 3.3.0b2 FOLDER`" in readme
+    assert "\n1. In oTree's `otree/management/commands/prodserver1of2.py`, replace\n" in readme
+    assert "\n   bind=f'{addr}:{port}'\n" in readme
+    export.write(export.named("3.3.0b5"), tmp_path / "without")
+    assert "needs help" not in (tmp_path / "without" / "README.md").read_text()
+
+
+def test_what_otree_forgets_to_require_is_required_by_the_project(tmp_path: Path) -> None:
+    export.write(export.named("2.3.20"), tmp_path / "project")
+    lines = (tmp_path / "project" / "requirements.txt").read_text().splitlines()
+    assert lines[1:3] == ["otree==2.3.20", "otree-save-the-change==1.1.3"]
+
+
 @pytest.mark.parametrize("what", ["3.4.0", "otree-2.6", "otree-5.0"])
 def test_a_release_without_upper_bounds_has_no_constraints(what: str, tmp_path: Path) -> None:
     export.write(export.named(what), tmp_path / "project")

@@ -15,8 +15,9 @@ from channelsmin.errors import UserError
 from channelsmin.matrix import lines, notes, releases, variants
 from channelsmin.matrix.releases import Row
 from channelsmin.paths import ROOT, read_toml
-from channelsmin.upkeep import index, sdist, update_releases
-from channelsmin.upkeep.index import Listed
+from channelsmin.runtime import index
+from channelsmin.runtime.index import Listed
+from channelsmin.upkeep import sdist, update_releases
 from channelsmin.upkeep.sdist import Facts
 
 URL = "https://index.example/otree-6.0.0.tar.gz"
