@@ -167,11 +167,10 @@ def requirements(release: Version, lock: Lock, sdist: str = "", sha256: str = ""
 
     `sdist` is the address of a changed source distribution to take, and `sha256` its hash.
     """
-    row, help_ = releases.rows()[release], notes.help_for(release)
-    needs = f"# It needs help: {help_.line}.\n" if help_ else ""
+    row = releases.rows()[release]
     return (
         f"# oTree {release} on Python {lock.python}, with everything that it requires.\n"
-        f"{needs}{sdist or f'{row.package}=={release}'} \\\n"
+        f"{sdist or f'{row.package}=={release}'} \\\n"
         f"    --hash=sha256:{sha256 or row.sha256}\n"
         f"{lock.path.read_text(encoding='utf-8')}"
     )

@@ -244,7 +244,8 @@ def _prepared(
         sdist = changed_sdist.write(release, help_.edits, folder, str(environment.python))
         digest = sha256(sdist.read_bytes()).hexdigest()
         text = locks.requirements(release, lock, sdist.absolute().as_uri(), digest)
-    write_atomically(folder / "requirements.txt", text)
+    about = f"# This release needs help: {help_.line}.\n" if help_ else ""
+    write_atomically(folder / "requirements.txt", f"{text}{about}")
     yield folder / "requirements.txt"
 
 

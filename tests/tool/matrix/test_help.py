@@ -75,7 +75,6 @@ def test_a_release_with_help_is_served_and_locked_and_is_no_known_failure(helped
         pinned = {canonicalize_name(name) for name, _ in locks.PIN.findall(lock.path.read_text())}
         assert {canonicalize_name(name) for name in help_.first} <= pinned
         assert not {canonicalize_name(name) for name in help_.without} & pinned
-        assert f"# It needs help: {help_.line}." in locks.requirements(helped, lock)
 
 
 def test_what_comes_first_is_taken_from_the_lock_with_its_hashes() -> None:
@@ -92,4 +91,3 @@ def test_a_release_that_needs_no_help_has_nothing_to_install_first() -> None:
     assert lock
     assert notes.help_for(release) is None
     assert locks.first(release, lock) == ""
-    assert "help" not in locks.requirements(release, lock).partition("\n")[0]

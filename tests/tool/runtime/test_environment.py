@@ -139,6 +139,8 @@ def test_help_is_carried_out_in_its_order(pip: list[list[str]], tmp_path: Path) 
     address = (tmp_path / "changed.tar.gz").as_uri()
     assert f"\n{address} \\\n    --hash=sha256:{changed}\n" in everything.read_text()
     assert "\notree==2.0.19 " not in everything.read_text()
+    assert everything.read_text().startswith("# oTree 2.0.19 on Python 3.7, ")
+    assert everything.read_text().endswith(f"\n# This release needs help: {HELP.line}.\n")
 
 
 def test_when_one_step_of_help_fails_the_next_is_not_tried(
