@@ -9,6 +9,13 @@ from packaging.version import Version
 from channelsmin.matrix import releases, results, variants
 from channelsmin.matrix.results import Run, Status
 
+AGE = (
+    "Most of these results are from the test suite of 2026-11-26 (commit 3acd0ac), those with help "
+    "from that of commit 631b836. The suite and the variants have changed since then, and the next "
+    "sweep will test every release again."
+)
+"""Which suite the results are from: to be changed with each sweep of all releases."""
+
 
 @dataclass(frozen=True)
 class ReleaseLine:
