@@ -62,8 +62,16 @@ def known_failures(release: Version) -> dict[str, str]:
 
 
 def not_installable(release: Version) -> str | None:
-    """Return why a release can't be installed at all, or None if it can."""
+    """Return why a release can't be installed, not even with help, or None if it can."""
     return known_failures(release).get("no-install")
+
+
+def refused_by_pip(release: Version) -> str | None:
+    """Return why pip alone can't install a release, or None if it can."""
+    help_ = help_for(release)
+    if help_ and help_.status == "no-install":
+        return help_.reason
+    return not_installable(release)
 
 
 @functools.cache
