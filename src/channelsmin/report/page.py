@@ -14,6 +14,7 @@ from packaging.version import Version
 
 from channelsmin.errors import UserError
 from channelsmin.matrix import lines, notes, releases, variants
+from channelsmin.matrix.help import Help
 from channelsmin.matrix.lines import ReleaseLine
 from channelsmin.matrix.results import MEANING, Run, Status
 from channelsmin.matrix.variants import ExpectedFailure
@@ -158,21 +159,28 @@ def _release(release: Version, runs: tuple[Run, ...]) -> dict[str, Any]:
         "pre": release.is_prerelease,
         "variant": variant.name if variant else "",
         "pythons": pythons,
-        "runs": [_run(python, run_on.get(python)) for python in dict.fromkeys([*pythons, *run_on])],
+        "runs": [
+            _run(python, run_on.get(python), notes.help_for(release))
+            for python in dict.fromkeys([*pythons, *run_on])
+        ],
         "minds": list(_minds(release)),
     }
 
 
-def _run(python: str, run: Run | None) -> dict[str, str]:
+def _run(python: str, run: Run | None, help_: Help | None) -> dict[str, str]:
+    """Return the last run on a Python; one from before the help was known is told to be so."""
     if run is None:
         return {"python": python, "status": "not run yet", "when": "", "says": ""}
     took = f", {run.seconds} s" if run.seconds else ""
     before = "".join(f" Before that: {reason}" for reason in run.earlier)
+    without = (
+        "Without help: " if help_ and not run.status.is_pass and "help" not in run.tested else ""
+    )
     return {
         "python": python,
         "status": run.status.value,
         "when": f"{run.date} ({run.machine}{took})",
-        "says": f"{run.reason}{before}".strip(),
+        "says": f"{without}{run.reason}{before}".strip(),
     }
 
 

@@ -46,11 +46,18 @@ class Export:
 
     @property
     def requirement(self) -> str:
-        """The line of requirements.txt: this release, or the variant's whole range."""
+        """The line of requirements.txt: this release, or the variant's whole range.
+
+        The range leaves out what has another name on the package index than its newest release.
+        """
+        rows = releases.rows()
         if self.release is not None:
-            return f"{releases.rows()[self.release].package}=={self.release}"
+            return f"{rows[self.release].package}=={self.release}"
+        served = [release for release in rows if self.variant.serves(release)]
+        package = rows[served[-1]].package
+        first = next(release for release in served if rows[release].package == package)
         upper = f",<={self.variant.last}" if self.variant.last else ""
-        return f"{releases.rows()[self.variant.first].package}>={self.variant.first}{upper}"
+        return f"{package}>={first}{upper}"
 
 
 def named(text: str) -> Export:

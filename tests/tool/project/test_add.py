@@ -522,7 +522,7 @@ def test_the_release_is_found_out(tmp_path: Path) -> None:
     ended = channelsmin("add", project(tmp_path), "--yes")
     assert ended.returncode == 0, ended.stderr
     check = (tmp_path / "channelsmin" / "release_check.py").read_text()
-    assert "serves oTree 2.0.0b1 to 2.2.4" in check
+    assert "serves oTree 1.5.0b1 to 2.2.4" in check
 
 
 @pytest.mark.parametrize("what", [["--otree", "9.9.9"], ["--otree", "2.3.0b1"]])

@@ -48,7 +48,13 @@ def test_a_variants_own_template_takes_the_place_of_the_shared_one(tmp_path: Pat
 
 
 def test_the_requirements_are_the_release_or_the_variants_range(tmp_path: Path) -> None:
-    for what, line in (("2.2.4", "otree==2.2.4"), ("otree-2.3", "otree>=2.3.0b2,<=2.5.8")):
+    for what, line in (
+        ("2.2.4", "otree==2.2.4"),
+        ("1.5.0b2", "otree-core==1.5.0b2"),
+        ("otree-1.4", "otree-core>=1.4.0b1,<=1.4.49"),
+        ("otree-2.0", "otree>=2.0.0b1,<=2.2.4"),
+        ("otree-2.3", "otree>=2.3.0b2,<=2.5.8"),
+    ):
         export.write(export.named(what), tmp_path / what)
         assert line in (tmp_path / what / "requirements.txt").read_text().splitlines()
 

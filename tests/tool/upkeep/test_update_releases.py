@@ -63,7 +63,13 @@ def test_the_rows_are_sorted_and_complete() -> None:
 
 def test_before_2_a_release_has_another_package() -> None:
     packages = {str(row.release): row.package for row in releases.rows().values()}
-    assert (packages["1.4.49"], packages["2.0.0b1"]) == ("otree-core", "otree")
+    assert (packages["1.5.0b5"], packages["2.0.0b1"]) == ("otree-core", "otree")
+
+
+@pytest.mark.parametrize("empty", ["1.5.0", "1.6.1"])
+def test_an_empty_package_is_told_to_be_one(empty: str) -> None:
+    with pytest.raises(UserError, match=rf"otree-core {empty} is an empty package: .* 1\.5\.0b5;"):
+        releases.find(empty)
 
 
 def test_no_variant_runs_a_release_on_a_python_that_it_refuses() -> None:
