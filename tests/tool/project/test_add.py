@@ -525,7 +525,7 @@ def test_the_release_is_found_out(tmp_path: Path) -> None:
     assert "serves oTree 1.5.0b1 to 2.2.4" in check
 
 
-@pytest.mark.parametrize("what", [["--otree", "9.9.9"], ["--otree", "2.3.0b1"]])
+@pytest.mark.parametrize("what", [["--otree", "9.9.9"], ["--otree", "1.5.0"]])
 def test_a_release_that_cannot_be_served_is_refused(what: list[str], tmp_path: Path) -> None:
     ended = channelsmin("add", project(tmp_path), *what)
     assert ended.returncode == 1

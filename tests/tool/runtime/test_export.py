@@ -53,7 +53,7 @@ def test_the_requirements_are_the_release_or_the_variants_range(tmp_path: Path) 
         ("1.5.0b2", "otree-core==1.5.0b2"),
         ("otree-1.4", "otree-core>=1.4.0b1,<=1.4.49"),
         ("otree-2.0", "otree>=2.0.0b1,<=2.2.4"),
-        ("otree-2.3", "otree>=2.3.0b2,<=2.5.8"),
+        ("otree-2.3", "otree>=2.3.0b1,<=2.5.8"),
     ):
         export.write(export.named(what), tmp_path / what)
         assert line in (tmp_path / what / "requirements.txt").read_text().splitlines()
@@ -95,13 +95,18 @@ def test_without_constraints_the_requirements_name_none(tmp_path: Path) -> None:
     assert not (tmp_path / "project" / "constraints.txt").exists()
 
 
+def test_a_release_that_no_variant_serves_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(variants, "find", lambda release: None)
+    with pytest.raises(UserError, match=r"no variant serves oTree 2\.3\.7 \(otree-1\.4: "):
+        export.named("2.3.7")
+
+
 @pytest.mark.parametrize(
     ("what", "message"),
     [
         ("9.9.9", "'9.9.9' is not a known release"),
         ("two", "'two' is not a known release"),
         ("otree-9", "'otree-9' is not a known release"),
-        ("2.3.0b1", "no variant serves oTree 2.3.0b1"),
     ],
 )
 def test_a_release_that_cannot_be_served_is_refused_in_one_line(
