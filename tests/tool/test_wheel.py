@@ -134,7 +134,8 @@ def test_the_wheel_holds_the_tool_and_its_data_and_nothing_else(built: Path) -> 
 
 
 def test_the_index_would_take_what_is_built(built: Path) -> None:
-    command = [sys.executable, "-m", "twine", "check", "--strict", *built.iterdir()]
+    files = map(str, built.iterdir())
+    command = [sys.executable, "-m", "twine", "check", "--strict", *files]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert checked.stdout.count("PASSED") == 2, checked.stdout
     assert checked.returncode == 0

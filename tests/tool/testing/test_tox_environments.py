@@ -34,8 +34,9 @@ def test_it_installs_into_the_environment_that_tox_names(
 
     monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path))
     monkeypatch.setattr(environment, "install", install)
-    monkeypatch.setattr("sys.stdout", (tmp_path / "output").open("w"))
-    with pytest.raises(SystemExit) as ended:
+    with (tmp_path / "output").open("w") as output, pytest.raises(SystemExit) as ended:
+        monkeypatch.setattr("sys.stdout", output)
         tox_environments.install("3.3.0b6", "3.7")
+    monkeypatch.undo()
     assert ended.value.code == status
     assert asked == [(Environment(tmp_path), Version("3.3.0b6"), "3.7", tmp_path)]
