@@ -22,7 +22,10 @@ def test_a_release_that_needs_help_has_an_installer_of_its_own() -> None:
 
 @pytest.mark.parametrize("status", [0, 3])
 def test_it_installs_into_the_environment_that_tox_names(
-    status: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     asked = list[tuple[Environment, Version, str, Path]]()
 
@@ -34,9 +37,7 @@ def test_it_installs_into_the_environment_that_tox_names(
 
     monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path))
     monkeypatch.setattr(environment, "install", install)
-    with (tmp_path / "output").open("w") as output, pytest.raises(SystemExit) as ended:
-        monkeypatch.setattr("sys.stdout", output)
+    with capfd.disabled(), pytest.raises(SystemExit) as ended:
         tox_environments.install("3.3.0b6", "3.7")
-    monkeypatch.undo()
     assert ended.value.code == status
     assert asked == [(Environment(tmp_path), Version("3.3.0b6"), "3.7", tmp_path)]
