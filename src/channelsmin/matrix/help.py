@@ -89,10 +89,10 @@ class Help:
         steps = {name: asdict(self)[name] for name in STEPS}
         return sha256(json.dumps(steps).encode()).hexdigest()[:DIGITS]
 
-    def steps(self) -> Iterator[list[str]]:
-        """Yield each step, as lines of Markdown."""
-        if self.first:
-            yield [f"Install these packages before all others: {_listed(self.first)}."]
+    def steps(self, first: Sequence[str]) -> Iterator[list[str]]:
+        """Yield each step, as lines of Markdown; `first` are the packages of that name, pinned."""
+        if first:
+            yield [f"Install these packages before all others: {_listed(first)}."]
         if self.without:
             yield [f"Install everything that oTree requires except {_listed(self.without)}."]
         if self.instead:

@@ -16,6 +16,7 @@ from packaging.version import Version
 
 from channelsmin.errors import UserError
 from channelsmin.matrix import notes, releases, variants
+from channelsmin.matrix.help import Help
 from channelsmin.matrix.notes import ManualPin
 from channelsmin.paths import ROOT
 
@@ -182,6 +183,13 @@ def first(release: Version, lock: Lock) -> str:
     names = {canonicalize_name(name) for name in help_.first} if help_ else set()
     blocks = BLOCK.findall(lock.path.read_text(encoding="utf-8"))
     return "".join(block for block, name in blocks if canonicalize_name(name) in names)
+
+
+def steps_by_hand(release: Version, help_: Help) -> list[str]:
+    """Return the steps of a release's help, each as a text in Markdown."""
+    lock = next(filter(None, (find(release, python) for python in variants.pythons(release))), None)
+    pins = PIN.findall(first(release, lock)) if lock else []
+    return ["\n".join(step) for step in help_.steps([f"{name}=={pin}" for name, pin in pins])]
 
 
 def check() -> None:

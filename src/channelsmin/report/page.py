@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from packaging.version import Version
 
 from channelsmin.errors import UserError
-from channelsmin.matrix import lines, notes, releases, variants
+from channelsmin.matrix import lines, locks, notes, releases, variants
 from channelsmin.matrix.help import Help
 from channelsmin.matrix.lines import ReleaseLine
 from channelsmin.matrix.results import MEANING, Run, Status
@@ -190,7 +190,7 @@ def _minds(release: Version) -> Iterator[dict[str, Any]]:
         yield {
             "title": "needs help",
             "text": f"{help_.line}. Without it: {help_.reason}.",
-            "steps": ["\n".join(step) for step in help_.steps()],
+            "steps": locks.steps_by_hand(release, help_),
         }
     for status, why in notes.known_failures(release).items():
         yield {"title": status, "text": why}

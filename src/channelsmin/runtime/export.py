@@ -11,7 +11,7 @@ from string import Template
 from packaging.version import Version
 
 from channelsmin.errors import UserError
-from channelsmin.matrix import notes, releases, variants
+from channelsmin.matrix import locks, notes, releases, variants
 from channelsmin.matrix.help import Help
 from channelsmin.matrix.variants import Variant
 from channelsmin.paths import ROOT
@@ -145,20 +145,20 @@ def _write(chosen: Export, folder: Path) -> None:
     _write_lines(folder / "requirements.txt", _requirements(chosen))
     if upper_bounds := _upper_bounds(chosen):
         _write_lines(folder / "constraints.txt", upper_bounds)
-    if chosen.help:
+    if chosen.release and chosen.help:
         readme = folder / "README.md"
         before = readme.read_text(encoding="utf-8").splitlines()
-        _write_lines(readme, [*before, "", *_about_help(chosen.help, f"{chosen.release}")])
+        _write_lines(readme, [*before, "", *_about_help(chosen.help, chosen.release)])
 
 
-def _about_help(help_: Help, release: str) -> Iterator[str]:
+def _about_help(help_: Help, release: Version) -> Iterator[str]:
     """Yield the section of the README about the help that the release needs."""
     yield from (f"## oTree {release} needs help", "")
     yield f"`pip install` alone is not enough for it: {help_.reason}."
     yield from ("", f"The help in one line: {help_.line}.", "")
     yield f"`channelsmin rebuild {release} FOLDER` makes an environment with this help. By hand:"
-    for number, (first, *others) in enumerate(help_.steps(), 1):
-        yield from ("", f"{number}. {first}", *others)
+    for number, step in enumerate(locks.steps_by_hand(release, help_), 1):
+        yield from ("", *f"{number}. {step}".splitlines())
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:

@@ -46,8 +46,9 @@ def test_the_digest_is_of_what_is_done() -> None:
 
 
 def test_the_steps_are_told_in_the_order_to_do_them() -> None:
-    first, without, instead, add, edit, new_file = ("\n".join(step) for step in HELP.steps())
-    assert "before all others: `incremental`" in first
+    steps = ("\n".join(step) for step in HELP.steps(["incremental==17.5.0"]))
+    first, without, instead, add, edit, new_file = steps
+    assert "before all others: `incremental==17.5.0`" in first
     assert "except `pypiwin32`" in without
     assert "`Twisted>=19.2.1` instead" in instead
     assert "Also install `six>=1`" in add
@@ -83,6 +84,16 @@ def test_what_comes_first_is_taken_from_the_lock_with_its_hashes() -> None:
     assert lock
     assert locks.first(release, lock).startswith("incremental==17.5.0 \\\n    --hash=sha256:")
     assert [name for name, _ in locks.PIN.findall(locks.first(release, lock))] == ["incremental"]
+
+
+def test_by_hand_the_locked_version_comes_first() -> None:
+    release = Version("2.1.40")
+    help_ = notes.help_for(release)
+    assert help_
+    assert locks.steps_by_hand(release, help_) == [
+        "Install these packages before all others: `dj-database-url==0.4.1`, `Django==1.11.2`, "
+        "`pytz==2017.3`."
+    ]
 
 
 def test_a_release_that_needs_no_help_has_nothing_to_install_first() -> None:
