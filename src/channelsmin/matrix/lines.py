@@ -11,8 +11,8 @@ from channelsmin.matrix.results import Run, Status
 
 AGE = (
     "Most of these results are from the test suite of 2026-11-26 (commit 3acd0ac), those with help "
-    "from that of commit 631b836. The suite and the variants have changed since then, and the next "
-    "sweep will test every release again."
+    "and those of 1.5.0b1 to 1.5.0b5 from that of commit 631b836. The suite and the variants have "
+    "changed since then, and the next sweep will test every release again."
 )
 """Which suite the results are from: to be changed with each sweep of all releases."""
 
