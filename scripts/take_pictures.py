@@ -91,9 +91,9 @@ def film(chromium: Browser, address: str) -> None:
 
 
 def show_matrix(chromium: Browser) -> None:
-    """Keep what the page of the matrix shows first, and of a release that was typed."""
+    """Keep what the page of the matrix shows first of a release that was typed."""
     page = chromium.new_page(viewport={"width": 900, "height": 620})
-    page.goto(PAGE.as_uri())
+    page.goto(f"{PAGE.as_uri()}#2.3.7")
     page.screenshot(path=FOLDER / "matrix.png")
 
 

@@ -35,3 +35,9 @@ def test_every_module_that_a_row_names_is_in_its_room() -> None:
 
 def test_the_tests_of_the_tool_are_in_the_folders_of_the_tool() -> None:
     assert folders("tests/tool") == folders("src/channelsmin")
+
+
+def test_lint_checks_the_schema_of_every_workflow() -> None:
+    workflows = (ROOT / ".github").rglob("*.yml")
+    tox = (ROOT / "tox.ini").read_text(encoding="utf-8")
+    assert [file for file in workflows if file.relative_to(ROOT).as_posix() not in tox] == []

@@ -285,7 +285,7 @@ def test_a_project_is_looked_at_and_added_to_and_examined(desk: Desk, own: Path)
     found = desk.type_in("python3 run.py doctor ../my_project")
     assert "real-time apps: channelsmin, lobby: nothing found" in found
     found = desk.type_in("python3 run.py doctor ../my_project --otree 5.11.5", status=1)
-    assert "lobby is made for oTree 2.0.0b1 to 2.2.4" in found
+    assert "lobby is made for oTree 1.5.0b1 to 2.2.4" in found
 
 
 def test_a_project_is_exported(desk: Desk, tmp_path: Path) -> None:

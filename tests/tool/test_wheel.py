@@ -1,9 +1,11 @@
 """The wheel and the sdist: what `uvx channelsmin` and `pipx run channelsmin` have to work with."""
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -119,6 +121,33 @@ def test_the_sdist_holds_what_the_tests_need(built: Path) -> None:
         ".gitignore",
     }
     assert not [name for name in names if "__pycache__" in name]
+
+
+def test_the_wheel_holds_the_tool_and_its_data_and_nothing_else(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
+    assert {name.partition("/")[0] for name in names} == {"channelsmin"}
+    data = {name.split("/")[2] for name in names if name.startswith("channelsmin/data/")}
+    assert data == {"matrix", "shared_templates", "variants"}
+    for part in ("cli.py", "report/page.html", "report/page.css", "report/page.js"):
+        assert f"channelsmin/{part}" in names
+
+
+def test_the_index_would_take_what_is_built(built: Path) -> None:
+    files = map(str, built.iterdir())
+    command = [sys.executable, "-m", "twine", "check", "--strict", *files]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.stdout.count("PASSED") == 2, checked.stdout
+    assert checked.returncode == 0
+
+
+def test_the_changelog_has_this_version_with_its_date() -> None:
+    version = paths.read_toml(ROOT / "pyproject.toml")["project"]["version"]
+    text = (ROOT / "CHANGELOG.md").read_text()
+    newest = re.search(r"^## (\S+) \((\d{4}-\d\d-\d\d)\)$", text, re.MULTILINE)
+    assert newest
+    assert newest[1] == version
+    assert f'\ndate-released: "{newest[2]}"\n' in (ROOT / "CITATION.cff").read_text()
 
 
 def test_the_citation_names_the_version_that_is_built(built: Path) -> None:

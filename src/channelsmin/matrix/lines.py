@@ -9,6 +9,13 @@ from packaging.version import Version
 from channelsmin.matrix import releases, results, variants
 from channelsmin.matrix.results import Run, Status
 
+AGE = (
+    "Most of these results are from the test suite of 2026-11-26 (commit 3acd0ac), those with help "
+    "and those of 1.5.0b1 to 1.5.0b5 from that of commit 631b836. The suite and the variants have "
+    "changed since then, and the next sweep will test every release again."
+)
+"""Which suite the results are from: to be changed with each sweep of all releases."""
+
 
 @dataclass(frozen=True)
 class ReleaseLine:
@@ -35,11 +42,20 @@ class ReleaseLine:
 
     @property
     def passing(self) -> list[Version]:
-        """The releases that pass on every Python on which they were run."""
+        """The releases that pass, without help, on every Python on which they were run."""
         return [
             release
             for release in self.tested
             if {run.status for run in self.runs[release]} == {Status.PASS}
+        ]
+
+    @property
+    def helped(self) -> list[Version]:
+        """The releases that pass on every Python on which they were run, with help."""
+        return [
+            release
+            for release in self.tested
+            if {run.status for run in self.runs[release]} == {Status.HELPED}
         ]
 
     def with_status(self, status: Status) -> list[Version]:
@@ -62,12 +78,13 @@ def load_all() -> list[ReleaseLine]:
 
 def summary(lines: Sequence[ReleaseLine]) -> str:
     """Return in one sentence how many releases were tested, and when."""
-    known, tested, passing = (
+    known, tested, passing, helped = (
         sum(map(len, each))
         for each in (
             [line.runs for line in lines],
             [line.tested for line in lines],
             [line.passing for line in lines],
+            [line.helped for line in lines],
         )
     )
     runs = [run for line in lines for release in line.tested for run in line.runs[release]]
@@ -75,7 +92,7 @@ def summary(lines: Sequence[ReleaseLine]) -> str:
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     return (
         f"{tested} of {known} releases were tested, in {len(runs)} runs ({when}); "
-        f"{passing} of them pass on each Python on which they were run."
+        f"{passing} of them pass on each Python on which they were run, {helped} more with help."
     )
 
 

@@ -16,6 +16,7 @@ from packaging.version import Version
 
 from channelsmin.errors import UserError
 from channelsmin.matrix import notes, releases, variants
+from channelsmin.matrix.help import Help
 from channelsmin.matrix.notes import ManualPin
 from channelsmin.paths import ROOT
 
@@ -43,6 +44,9 @@ BANNER = "# Generated: do not edit. `python3 run.py lock` writes what is missing
 PIN = re.compile(r"^([\w.-]+)(?:\[[\w,-]+\])?==([\w.+!-]+)", re.MULTILINE)
 """The beginning of each line of a lock file that is neither a comment nor a hash."""
 
+BLOCK = re.compile(r"^(([\w.-]+)(?:\[.+\])?==.*\n(?:[ \t].*\n)*)", re.MULTILINE)
+"""A pin of a lock file with its hashes, and the package's name."""
+
 NOT_LOCKED = "setuptools"
 """The interpreter's own setuptools is used, since old releases may need an old one."""
 
@@ -52,8 +56,8 @@ class Lock:
     """A lock file as it should be.
 
     `name` is the file's name without the Python. `requires` is what each of the releases declares,
-    `upper_bounds` what `matrix/notes.toml` adds to it, `manual_pins` what the notes pin where the
-    resolver fails.
+    corrected where one of them needs help (`[[help]]` in `matrix/notes.toml`), `upper_bounds` what
+    the notes add to it, `manual_pins` what they pin where the resolver fails.
     """
 
     name: str
@@ -109,26 +113,42 @@ def wanted() -> tuple[Lock, ...]:
     One for each Python of each release that a variant serves and that is installable. Releases
     with the same requirements and the same upper bounds share one. It is named after the file in
     `matrix/requires`, so its name does not change with notes about single releases; one with upper
-    bounds has a name of its own.
+    bounds, or with corrected requirements, has a name of its own.
     """
-    groups: dict[tuple[str, str, tuple[str, ...]], list[Version]] = {}
+    groups: dict[tuple[str, str, tuple[str, ...], tuple[str, ...]], list[Version]] = {}
     for release, row in releases.rows().items():
         variant = variants.find(release)
         if variant and row.requires and not notes.not_installable(release):
             for python in variant.pythons(release):
-                key = (python, row.requires, notes.upper_bounds(release))
+                requires = _required(release, row.requires)
+                key = (python, row.requires, notes.upper_bounds(release), requires)
                 groups.setdefault(key, []).append(release)
     return tuple(
         Lock(
-            f"{members[0]}-bounded" if upper_bounds else name,
+            _name(members[0], name, upper_bounds, requires),
             tuple(members),
             python,
-            releases.requires(name),
+            requires,
             upper_bounds,
             notes.manual_pins(members[0], python),
         )
-        for (python, name, upper_bounds), members in groups.items()
+        for (python, name, upper_bounds, requires), members in groups.items()
     )
+
+
+def _required(release: Version, name: str) -> tuple[str, ...]:
+    """Return what a release requires, corrected if it needs help."""
+    declared, help_ = releases.requires(name), notes.help_for(release)
+    return help_.corrected(declared) if help_ else declared
+
+
+def _name(
+    release: Version, name: str, upper_bounds: tuple[str, ...], requires: tuple[str, ...]
+) -> str:
+    """Return the name of the lock file of which a release is the first."""
+    if requires != releases.requires(name):
+        return f"{release}-helped"
+    return f"{release}-bounded" if upper_bounds else name
 
 
 def find(release: Version, python: str) -> Lock | None:
@@ -143,14 +163,33 @@ def find(release: Version, python: str) -> Lock | None:
     )
 
 
-def requirements(release: Version, lock: Lock) -> str:
-    """Return a requirements file for the whole environment, for `pip install -r`."""
+def requirements(release: Version, lock: Lock, sdist: str = "", sha256: str = "") -> str:
+    """Return a requirements file for the whole environment, for `pip install -r`.
+
+    `sdist` is the address of a changed source distribution to take, and `sha256` its hash.
+    """
     row = releases.rows()[release]
     return (
         f"# oTree {release} on Python {lock.python}, with everything that it requires.\n"
-        f"{row.package}=={release} \\\n    --hash=sha256:{row.sha256}\n"
+        f"{sdist or f'{row.package}=={release}'} \\\n"
+        f"    --hash=sha256:{sha256 or row.sha256}\n"
         f"{lock.path.read_text(encoding='utf-8')}"
     )
+
+
+def first(release: Version, lock: Lock) -> str:
+    """Return a requirements file for the packages to install before all others, "" for none."""
+    help_ = notes.help_for(release)
+    names = {canonicalize_name(name) for name in help_.first} if help_ else set()
+    blocks = BLOCK.findall(lock.path.read_text(encoding="utf-8"))
+    return "".join(block for block, name in blocks if canonicalize_name(name) in names)
+
+
+def steps_by_hand(release: Version, help_: Help) -> list[str]:
+    """Return the steps of a release's help, each as a text in Markdown."""
+    lock = next(filter(None, (find(release, python) for python in variants.pythons(release))), None)
+    pins = PIN.findall(first(release, lock)) if lock else []
+    return ["\n".join(step) for step in help_.steps([f"{name}=={pin}" for name, pin in pins])]
 
 
 def check() -> None:

@@ -1,4 +1,4 @@
-"""Hand-written facts about releases: upper bounds, manual pins, known failures.
+"""Hand-written facts about releases: upper bounds, manual pins, help, known failures.
 
 They are in `matrix/notes.toml`, each with the releases that it is about and a reason.
 """
@@ -12,6 +12,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
 from channelsmin.errors import UserError
+from channelsmin.matrix.help import STEPS, Edit, Help
 from channelsmin.paths import ROOT, read_toml
 
 NOTES = ROOT / "matrix" / "notes.toml"
@@ -45,14 +46,32 @@ def manual_pins(release: Version, python: str) -> tuple[ManualPin, ...]:
     )
 
 
+@functools.cache
+def help_for(release: Version) -> Help | None:
+    """Return what the release needs in addition to `pip install`, or None if it needs nothing."""
+    for note in _about("help", release):
+        steps = {name: tuple(note.get(name, ())) for name in STEPS if name != "edits"}
+        edits = tuple(Edit(**edit) for edit in note.get("edit", ()))
+        return Help(note["line"], note["status"], note["reason"], **steps, edits=edits)
+    return None
+
+
 def known_failures(release: Version) -> dict[str, str]:
     """Return the statuses other than `pass` that the suite is known to end with, with reasons."""
     return {note["status"]: note["reason"] for note in _about("known_failure", release)}
 
 
 def not_installable(release: Version) -> str | None:
-    """Return why a release can't be installed at all, or None if it can."""
+    """Return why a release can't be installed, not even with help, or None if it can."""
     return known_failures(release).get("no-install")
+
+
+def refused_by_pip(release: Version) -> str | None:
+    """Return why pip alone can't install a release, or None if it can."""
+    help_ = help_for(release)
+    if help_ and help_.status == "no-install":
+        return help_.reason
+    return not_installable(release)
 
 
 @functools.cache

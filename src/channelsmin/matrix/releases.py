@@ -22,14 +22,17 @@ RELEASES = ROOT / "matrix" / "releases.toml"
 REQUIRES = ROOT / "matrix" / "requires"
 
 PACKAGES = {
-    "otree-core": SpecifierSet(">=1.4.0b1,<1.5.0b1", prereleases=True),
+    "otree-core": SpecifierSet(">=1.4.0b1,<=1.5.0b5", prereleases=True),
     "otree": SpecifierSet(">=2.0.0b1", prereleases=True),
 }
 """oTree's names on the package index, with the releases of each that the matrix contains.
 
-It was called `otree-core` until 2.0. The betas of `otree-core` 1.5 are those of 2.0 under another
-name, and its last three releases are empty. `otree` also has an empty 0.0.0.
+It was called `otree-core` until 2.0. The betas of `otree-core` 1.5 are the first ones of 2.0, and
+its last three releases are empty. `otree` also has an empty 0.0.0.
 """
+
+EMPTY = SpecifierSet(">=1.5.0,<2.0.0b1", prereleases=True)
+"""The releases of `otree-core` that contain no oTree: 1.5.0, 1.6.0 and 1.6.1."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Row:
 
     @property
     def package(self) -> str:
-        """Its name on the package index: `otree`, or `otree-core` before 2.0."""
+        """Its name on the package index: `otree`, or `otree-core` before 2.0.0b1."""
         return next(name for name, releases in PACKAGES.items() if self.release in releases)
 
 
@@ -87,6 +90,11 @@ def find(text: str) -> Version:
         release = Version(text)
     except InvalidVersion:
         release = None
+    if release is not None and release in EMPTY:
+        raise UserError(
+            f"otree-core {release} is an empty package: the last one with an oTree in it is "
+            f"{_last('otree-core')}; name the release that you use"
+        )
     if release is None or release not in known():
         advice = f"the newest one known is {known()[-1]}"
         command = console.typed(*console.python(), "run.py", "releases")
@@ -95,6 +103,11 @@ def find(text: str) -> Version:
             f"{text!r} is not a known release of oTree ({advice}); if it is new, {update}"
         )
     return release
+
+
+def _last(package: str) -> Version:
+    """Return the newest release of the matrix under one of oTree's names."""
+    return max(row.release for row in rows().values() if row.package == package)
 
 
 def requires(name: str) -> tuple[str, ...]:

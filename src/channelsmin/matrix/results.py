@@ -16,6 +16,7 @@ from packaging.version import Version
 
 from channelsmin.errors import UserError
 from channelsmin.matrix import notes
+from channelsmin.matrix.help import Help
 from channelsmin.paths import ROOT, write_atomically
 
 RESULTS = ROOT / "matrix" / "results"
@@ -41,15 +42,22 @@ class Status(str, Enum):
     """How a run ended; there are no other ways."""
 
     PASS = "pass"
+    HELPED = "pass with help"
     FAIL = "fail"
     ERROR = "error"
     NO_START = "no-start"
     NO_INSTALL = "no-install"
     NOT_RUN = "not-run"
 
+    @property
+    def is_pass(self) -> bool:
+        """Whether every test passed, with help or without."""
+        return self in (Status.PASS, Status.HELPED)
+
 
 MEANING: Mapping[Status, str] = {
     Status.PASS: "every test passed, or failed as the variant expects",
+    Status.HELPED: "every test passed on the release with the help that its note names",
     Status.FAIL: "a test failed",
     Status.ERROR: "the run hung or crashed",
     Status.NO_START: "oTree's server does not start",
@@ -63,10 +71,11 @@ MEANING: Mapping[Status, str] = {
 class Run:
     """A run of the whole suite on one release and one Python ("" if nothing was run).
 
-    `tested` contains the fingerprints of what was tested (testing/fingerprints.py), `installed` the
-    version of each package, `clauses` the outcome of each clause. `earlier` contains the reasons
-    why earlier attempts did not pass: a failing run is repeated once. Runs before 2026-11-23 have
-    neither fingerprints nor installed versions.
+    `reason` tells why it did not pass, or else the help that it had. `tested` contains the
+    fingerprints of what was tested (testing/fingerprints.py), `installed` the version of each
+    package, `clauses` the outcome of each clause. `earlier` contains the reasons why earlier
+    attempts did not pass: a failing run is repeated once. Runs before 2026-11-23 have neither
+    fingerprints nor installed versions.
     """
 
     python: str
@@ -205,10 +214,23 @@ def check() -> None:
 def unexplained(found: Mapping[Version, Iterable[Run]]) -> Iterable[str]:
     """Yield each failing run without a note, and each passing run with a note."""
     for release, runs in found.items():
-        explained = notes.known_failures(release)
         for run in runs:
-            name = f"{release} on Python {run.python}" if run.python else str(release)
-            if run.status is Status.PASS and explained:
-                yield f"{name} passes, but a note says that it fails"
-            elif run.status is not Status.PASS and run.status not in explained:
-                yield f"{name}: {run.status.value}, and no note says why ({run.reason})"
+            if why := _unexplained(run, notes.known_failures(release), notes.help_for(release)):
+                where = f" on Python {run.python}" if run.python else ""
+                yield f"{release}{where} {why}"
+
+
+def _unexplained(run: Run, failures: Mapping[str, str], help_: Help | None) -> str:
+    """Return what the notes lack about a run, "" if nothing.
+
+    A run before a release's help was known ended as the help's `status` says.
+    """
+    is_helped = "help" in run.tested
+    if run.status is Status.PASS and (failures or help_):
+        return "passes, but a note says that it fails"
+    if run.status is Status.HELPED and not (help_ and is_helped):
+        return "passes with help, and no note says which"
+    before_help = help_ is not None and not is_helped and run.status.value == help_.status
+    if run.status.is_pass or before_help or run.status.value in failures:
+        return ""
+    return f"ended with {run.status.value}, and no note says why ({run.reason})"

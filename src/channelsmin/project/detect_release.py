@@ -427,14 +427,14 @@ def _runs_on(release: Version, pythons: Sequence[str]) -> bool:
 
 
 def _installable(found: Sequence[Version]) -> Version | None:
-    """Return the newest of these releases that can be installed and is served by a variant."""
+    """Return the newest of these releases that pip installs and a variant serves."""
     rows = releases.rows()
     return next(
         (
             release
             for release in reversed(found)
             if not rows[release].yanked
-            and not notes.not_installable(release)
+            and not notes.refused_by_pip(release)
             and variants.find(release)
         ),
         None,

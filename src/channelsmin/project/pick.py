@@ -84,6 +84,11 @@ class Pick:
             yield f"oTree {self.release} was yanked from the package index: {row.yanked}"
         for status, why in notes.known_failures(self.release).items():
             yield f"{MEANING[Status(status)]}: {why}"
+        if help_ := notes.help_for(self.release):
+            yield (
+                f"oTree {self.release} needs more than `pip install`: {help_.line}; `rebuild` and "
+                f"`demo` do it, and `export` writes how it is done by hand"
+            )
         if self.found:
             yield from self.found.assumptions
             if not self.pinned and all(not source.pin or source.python for source in self.sources):

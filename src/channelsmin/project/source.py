@@ -17,18 +17,18 @@ from packaging.utils import (
 from packaging.version import InvalidVersion, Version
 
 from channelsmin.errors import UserError
+from channelsmin.matrix import releases
 
 NAMES = ("otree", "otree-core")
 """oTree's names on the package index: `otree-core` before 2.0."""
 
 EMPTY = (
     SpecifierSet("<0.0.1", prereleases=True),
-    SpecifierSet(">=1.5.0", prereleases=True),
+    releases.EMPTY,
 )
 """The empty packages called `otree-core`.
 
-otree 2.0 to 3.2 requires 0.0.0b1 (matrix/requires), and 1.5.0 and 1.6.x refuse to be installed
-(matrix/releases.py).
+otree 2.0 to 3.2 requires 0.0.0b1 (matrix/requires), and the later ones refuse to be installed.
 """
 
 UPSTREAM = "otree-org"

@@ -90,6 +90,18 @@ def times_table() -> str:
     return markdown.table(head, rows)
 
 
+def felt_times() -> list[tuple[str, str, str, str]]:
+    """Return how long a click takes until the last member is notified: median and 99th percentile.
+
+    Each row has a release, its variant, the members of the group, and the two times in words.
+    """
+    return [
+        (str(release), variants.serving(release).name, members, _times(measured["variant"]["last"]))
+        for release, result in results.benchmarks().items()
+        for members, measured in result["times"].items()
+    ]
+
+
 def _time_cells(name: str, measured: Mapping[str, Any]) -> list[str]:
     summary, ratios = measured[name], measured["ratios"].get(name, {})
     notified = [_times(summary.get(key)) for key in ("first", "median", "last")]

@@ -33,12 +33,12 @@ def matrix_table() -> str:
             len(line.tested),
             len(line.passing),
             "; ".join(
-                f"{status.value}: {lines.span(failing, list(line.runs))}"
+                f"{status.value}: {lines.span(others, list(line.runs))}"
                 for status in Status
-                if status is not Status.PASS and (failing := line.with_status(status))
+                if status is not Status.PASS and (others := line.with_status(status))
             ),
         )
         for line in found
     ]
     head = ("oTree", "releases", "tested", "pass", "of the rest")
-    return f"{markdown.table(head, rows)}\n{lines.summary(found)}\n"
+    return f"{markdown.table(head, rows)}\n{lines.summary(found)}\n\n{lines.AGE}\n"

@@ -33,9 +33,10 @@ class Outcome:
         return cls(passed, failed, xfailed)
 
 
-def clauses() -> list[str]:
-    """Return the clauses of the contract, in its order."""
-    return re.findall(r"^- \*\*([A-Z]\d+)\*\*", SPEC.read_text(encoding="utf-8"), re.MULTILINE)
+def clauses() -> dict[str, str]:
+    """Return the clauses of the contract with their texts, in its order."""
+    text = SPEC.read_text(encoding="utf-8")
+    return dict(re.findall(r"^- \*\*([A-Z]\d+)\*\* (.*)$", text, re.MULTILINE))
 
 
 def clauses_tested_in(folder: str) -> set[str]:
@@ -47,14 +48,21 @@ def clauses_tested_in(folder: str) -> set[str]:
 
 def clauses_table() -> str:
     """Return the table of clauses and variants, with its notes."""
-    all_variants, found, notes = variants.load_all(), results.load_all(), list[str]()
-    head = ("", *(f"`{variant.name}`" for variant in all_variants))
-    rows = [
-        (clause, *(_cell(clause, variant, found, notes) for variant in all_variants))
-        for clause in clauses()
-    ]
+    outcomes, notes = by_variant()
+    head = ("", *(f"`{variant.name}`" for variant in variants.load_all()))
+    rows = [(clause, *cells) for clause, cells in outcomes.items()]
     numbered = "".join(f"{number}. {note}\n" for number, note in enumerate(notes, 1))
     return f"{markdown.table(head, rows)}\n{numbered}"
+
+
+def by_variant() -> tuple[dict[str, list[str]], list[str]]:
+    """Return the outcome of each clause on each variant, in words, and the notes to these words."""
+    found, notes = results.load_all(), list[str]()
+    outcomes = {
+        clause: [_cell(clause, variant, found, notes) for variant in variants.load_all()]
+        for clause in clauses()
+    }
+    return outcomes, notes
 
 
 def _cell(

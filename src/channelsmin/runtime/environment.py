@@ -5,9 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from typing import IO
 
 from packaging.version import InvalidVersion, Version
 
@@ -15,7 +17,7 @@ from channelsmin import console
 from channelsmin.errors import UserError
 from channelsmin.matrix import locks, notes, releases, variants
 from channelsmin.paths import last_lines, write_atomically
-from channelsmin.runtime import interpreters, mutex, processes
+from channelsmin.runtime import changed_sdist, interpreters, mutex, processes
 
 SCRIPTS, EXE = ("Scripts", ".exe") if sys.platform == "win32" else ("bin", "")
 """The folder of an environment's programs, and how their names end."""
@@ -25,6 +27,9 @@ NOT_PASSED_ON = {
     *("PIP_PREFIX", "PIP_ROOT", "PIP_TARGET", "PIP_USER"),
 }
 """Variables that would change where packages are installed, or what a server does."""
+
+FIRST = "requirements-first.txt"
+"""The file of the packages to install before all others, of a release that needs some."""
 
 
 @dataclass(frozen=True)
@@ -171,8 +176,10 @@ def create(
     that log, if it fails.
     """
     environment = Environment(folder)
-    finished = folder / "installed"
-    if finished.exists() and environment.has(release):
+    help_, finished = notes.help_for(release), folder / "installed"
+    installed_with = help_.digest if help_ else ""
+    is_finished = finished.exists() and finished.read_text(encoding="utf-8") == installed_with
+    if is_finished and environment.has(release):
         return environment
     pythons = [python] if python else variants.pythons(release)
     python = python or interpreters.best_version(release)
@@ -185,37 +192,66 @@ def create(
             f"have: {interpreters.how_to_install(pythons)}, or name another release"
         )
     shutil.rmtree(folder, ignore_errors=True)
-    wanted = folder / "requirements.txt"
-    write_atomically(wanted, requirements(release, python))
+    folder.mkdir(parents=True)
     log = log or folder.with_name(f"{folder.name}.log")
     try:
         _install(environment, release, python, interpreter, log)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    finished.touch()
+    write_atomically(finished, installed_with)
     return environment
 
 
 def _install(
     environment: Environment, release: Version, python: str, interpreter: Path, log: Path
 ) -> None:
-    """Create the environment in its folder, which has only its requirements.txt, and install."""
-    folder, wanted = environment.folder, environment.folder / "requirements.txt"
-    steps = {
-        f"Creating an environment with Python {python}": [
-            *(str(interpreter), "-m", "venv", str(folder))
-        ],
-        f"Installing oTree {release} and what it requires": [
-            *(str(environment.python), "-m", "pip", "install", "--requirement", str(wanted))
-        ],
-    }
+    """Create the environment in its folder, and install the release into it."""
+    if help_ := notes.help_for(release):
+        console.note(f"oTree {release} needs help: {help_.line}")
     with log.open("wb") as output:
-        for title, command in steps.items():
-            with console.step(title):
-                status = processes.run(command, output=output, variables=environment.variables())
-            if status:
-                raise UserError(_why_not_installed(release, log))
+        with console.step(f"Creating an environment with Python {python}"):
+            command = [str(interpreter), "-m", "venv", str(environment.folder)]
+            status = processes.run(command, output=output, variables=environment.variables())
+        if not status:
+            with console.step(f"Installing oTree {release} and what it requires"):
+                status = install(environment, release, python, environment.folder, output)
+    if status:
+        raise UserError(_why_not_installed(release, log))
+
+
+def install(
+    environment: Environment, release: Version, python: str, folder: Path, output: IO[bytes] | int
+) -> int:
+    """Install a release and what it requires, with the help that it needs; return pip's status.
+
+    What pip reads is written into `folder`: requirements files, a changed source distribution.
+    """
+    for file in _prepared(environment, release, python, folder):
+        command = [str(environment.python), "-m", "pip", "install", "--requirement", str(file)]
+        command += ["--no-deps"] if file.name == FIRST else []
+        status = processes.run(command, output=output, variables=environment.variables())
+        if status:
+            return status
+    return 0
+
+
+def _prepared(
+    environment: Environment, release: Version, python: str, folder: Path
+) -> Iterator[Path]:
+    """Write the requirements files of a release; yield them in the order to install them."""
+    lock, help_ = locks.find(release, python), notes.help_for(release)
+    if lock and (before := locks.first(release, lock)):
+        write_atomically(folder / FIRST, before)
+        yield folder / FIRST
+    text = requirements(release, python)
+    if lock and help_ and help_.edits:
+        sdist = changed_sdist.write(release, help_.edits, folder, str(environment.python))
+        digest = sha256(sdist.read_bytes()).hexdigest()
+        text = locks.requirements(release, lock, sdist.absolute().as_uri(), digest)
+    about = f"# This release needs help: {help_.line}.\n" if help_ else ""
+    write_atomically(folder / "requirements.txt", f"{text}{about}")
+    yield folder / "requirements.txt"
 
 
 def _why_not_installed(release: Version, log: Path) -> str:

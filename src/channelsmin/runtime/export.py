@@ -11,7 +11,8 @@ from string import Template
 from packaging.version import Version
 
 from channelsmin.errors import UserError
-from channelsmin.matrix import notes, releases, variants
+from channelsmin.matrix import locks, notes, releases, variants
+from channelsmin.matrix.help import Help
 from channelsmin.matrix.variants import Variant
 from channelsmin.paths import ROOT
 from channelsmin.runtime import deploy_files
@@ -41,12 +42,24 @@ class Export:
     release: Version | None
 
     @property
+    def help(self) -> Help | None:
+        """What the release needs in addition to `pip install`, if it needs something."""
+        return notes.help_for(self.release) if self.release else None
+
+    @property
     def requirement(self) -> str:
-        """The line of requirements.txt: this release, or the variant's whole range."""
+        """The line of requirements.txt: this release, or the variant's whole range.
+
+        The range leaves out what has another name on the package index than its newest release.
+        """
+        rows = releases.rows()
         if self.release is not None:
-            return f"{releases.rows()[self.release].package}=={self.release}"
+            return f"{rows[self.release].package}=={self.release}"
+        served = [release for release in rows if self.variant.serves(release)]
+        package = rows[served[-1]].package
+        first = next(release for release in served if rows[release].package == package)
         upper = f",<={self.variant.last}" if self.variant.last else ""
-        return f"{releases.rows()[self.variant.first].package}>={self.variant.first}{upper}"
+        return f"{package}>={first}{upper}"
 
 
 def named(text: str) -> Export:
@@ -139,6 +152,20 @@ def _write(chosen: Export, folder: Path) -> None:
     _write_lines(folder / "requirements.txt", _requirements(chosen))
     if upper_bounds := _upper_bounds(chosen):
         _write_lines(folder / "constraints.txt", upper_bounds)
+    if chosen.release and chosen.help:
+        readme = folder / "README.md"
+        before = readme.read_text(encoding="utf-8").splitlines()
+        _write_lines(readme, [*before, "", *_about_help(chosen.help, chosen.release)])
+
+
+def _about_help(help_: Help, release: Version) -> Iterator[str]:
+    """Yield the section of the README about the help that the release needs."""
+    yield from (f"## oTree {release} needs help", "")
+    yield f"`pip install` alone is not enough for it: {help_.reason}."
+    yield from ("", f"The help in one line: {help_.line}.", "")
+    yield f"`channelsmin rebuild {release} FOLDER` makes an environment with this help. By hand:"
+    for number, step in enumerate(locks.steps_by_hand(release, help_), 1):
+        yield from ("", *f"{number}. {step}".splitlines())
 
 
 def _write_to_deploy(
@@ -176,6 +203,7 @@ def _requirements(chosen: Export) -> list[str]:
         "# oTree-may-not-overwrite-this-file",
         *constraints,
         chosen.requirement,
+        *(chosen.help.add if chosen.help else ()),
         *chosen.variant.postgresql_needs,
     ]
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from packaging.version import Version
 
-from channelsmin.matrix import locks, variants
+from channelsmin.matrix import locks, notes, variants
 from channelsmin.matrix.variants import Variant
 from channelsmin.paths import ROOT
 from channelsmin.runtime import export
@@ -45,13 +45,15 @@ def of(release: Version, python: str) -> dict[str, str]:
     """Return the fingerprints of the variant with its templates, of the suite and of the lock file.
 
     A release without a lock, as it is new, has no fingerprint of one: what is installed may differ
-    from day to day. Raises UserError if no variant serves the release.
+    from day to day. One that needs help has a fingerprint of its steps. Raises UserError if no
+    variant serves the release.
     """
-    lock = locks.find(release, python)
+    lock, help_ = locks.find(release, python), notes.help_for(release)
     return {
         "variant": of_variant(variants.serving(release), release),
         "suite": of_suite(),
         **({"lock": digits([locks.requirements(release, lock)])} if lock else {}),
+        **({"help": help_.digest} if help_ else {}),
     }
 
 

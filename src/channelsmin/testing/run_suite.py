@@ -16,6 +16,8 @@ from typing import Any
 from packaging.version import Version
 
 from channelsmin.errors import ServerDidNotStart, UserError
+from channelsmin.matrix import notes
+from channelsmin.matrix.help import Help
 from channelsmin.matrix.results import Run, Status
 from channelsmin.paths import ROOT, last_lines
 from channelsmin.runtime import environment, processes
@@ -74,9 +76,16 @@ def _install_and_run(release: Version, python: str, folder: Path, stop: threadin
     run = replace(run, installed=made.installed())
     first = attempt(run, made, folder / "first", stop)
     if first.status is Status.PASS:
-        return first
+        return with_help(first, notes.help_for(release))
     second = attempt(run, made, folder / "second", stop)
-    return replace(second, earlier=(first.reason,))
+    return replace(with_help(second, notes.help_for(release)), earlier=(first.reason,))
+
+
+def with_help(run: Run, help_: Help | None) -> Run:
+    """Return a run as it counts: what passed with help is not a plain pass."""
+    if run.status is not Status.PASS or help_ is None:
+        return run
+    return replace(run, status=Status.HELPED, reason=help_.line)
 
 
 def attempt(

@@ -20,7 +20,7 @@ from packaging.version import Version
 from channelsmin import console
 from channelsmin.errors import UserError
 from channelsmin.matrix import releases, results, variants
-from channelsmin.matrix.results import Run, Status
+from channelsmin.matrix.results import Run
 from channelsmin.paths import ROOT
 from channelsmin.runtime import interpreters, processes
 from channelsmin.testing import browser, fingerprints, run_suite
@@ -50,9 +50,7 @@ class Job:
         """
         tested = fingerprints.of(self.release, self.python) if self.python else {}
         return any(
-            run.python == self.python
-            and run.tested == tested
-            and (run.status is Status.PASS or not again)
+            run.python == self.python and run.tested == tested and (run.status.is_pass or not again)
             for run in results.load(self.release)
         )
 

@@ -10,8 +10,8 @@ from hashlib import sha256
 from typing import IO
 
 from channelsmin.errors import UserError
-from channelsmin.upkeep import index
-from channelsmin.upkeep.index import Listed
+from channelsmin.runtime import index
+from channelsmin.runtime.index import Listed
 
 REFUSED = re.compile(r"sys\.version_info (<|>=) \((\d), (\d+)\)")
 SUPPORTED = re.compile(r"^SUPPORTED_PY3_VERSIONS = \[([\d, ]+)\]", re.MULTILINE)

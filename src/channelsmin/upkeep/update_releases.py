@@ -12,8 +12,9 @@ from channelsmin.errors import UserError
 from channelsmin.matrix import releases
 from channelsmin.matrix.releases import PACKAGES, Row
 from channelsmin.paths import write_atomically
-from channelsmin.upkeep import index, sdist
-from channelsmin.upkeep.index import Listed
+from channelsmin.runtime import index
+from channelsmin.runtime.index import Listed
+from channelsmin.upkeep import sdist
 
 BANNER = """\
 #:schema ./releases.schema.json

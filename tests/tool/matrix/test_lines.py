@@ -9,21 +9,24 @@ from channelsmin.matrix.results import Run, Status
 
 PASS = Run("3.7", Status.PASS, "", "2026-11-23", 90, "Linux x86_64", {}, {}, {})
 FAIL = replace(PASS, python="3.8", status=Status.FAIL, date="2026-11-25")
+HELPED = replace(PASS, status=Status.HELPED)
 NOT_RUN = replace(PASS, python="", status=Status.NOT_RUN)
 RUNS = {
     Version("2.0.0"): (PASS, FAIL),
     Version("2.0.1"): (PASS,),
     Version("2.0.2"): (NOT_RUN,),
     Version("2.0.3"): (),
+    Version("2.0.4"): (HELPED,),
 }
 
 
 def test_a_release_that_was_not_run_is_not_measured() -> None:
     line = lines.ReleaseLine("2.0", RUNS)
-    assert list(map(str, line.tested)) == ["2.0.0", "2.0.1"]
+    assert list(map(str, line.tested)) == ["2.0.0", "2.0.1", "2.0.4"]
     assert list(map(str, line.passing)) == ["2.0.1"]
+    assert list(map(str, line.helped)) == ["2.0.4"]
     assert list(map(str, line.with_status(Status.NOT_RUN))) == ["2.0.2"]
     assert lines.summary([line]) == (
-        "2 of 4 releases were tested, in 3 runs (2026-11-23 to 2026-11-25); "
-        "1 of them pass on each Python on which they were run."
+        "3 of 5 releases were tested, in 4 runs (2026-11-23 to 2026-11-25); "
+        "1 of them pass on each Python on which they were run, 1 more with help."
     )

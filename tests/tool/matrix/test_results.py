@@ -10,6 +10,7 @@ from packaging.version import Version
 
 from channelsmin.errors import UserError
 from channelsmin.matrix import notes, results
+from channelsmin.matrix.help import Help
 from channelsmin.matrix.results import Run, Status
 from channelsmin.paths import ROOT
 
@@ -66,7 +67,7 @@ def test_that_no_variant_served_it_is_forgotten_once_one_does(folder: Path) -> N
     [
         (Status.PASS, {}, None),
         (Status.FAIL, {"fail": "it is slow"}, None),
-        (Status.FAIL, {}, "2.1.35 on Python 3.7: fail, and no note says why (test_a1: it stayed)"),
+        (Status.FAIL, {}, "2.1.35 on Python 3.7 ended with fail, and no note says why (test_a1: "),
         (Status.FAIL, {"no-start": "…"}, "no note says why"),
         (Status.PASS, {"fail": "it is slow"}, "2.1.35 on Python 3.7 passes, but a note says"),
     ],
@@ -86,6 +87,32 @@ def test_what_does_not_pass_has_a_note_and_what_passes_has_none(
     with pytest.raises(UserError) as raised:
         results.check()
     assert wrong in str(raised.value)
+
+
+HELP = Help("one more package", "no-start", "it imports what it does not require", add=("six",))
+HELPED = replace(RUN, status=Status.HELPED, tested={**TESTED, "help": "d" * 12})
+
+
+@pytest.mark.parametrize(
+    ("run", "help_", "wrong"),
+    [
+        (HELPED, HELP, None),
+        (replace(RUN, status=Status.NO_START), HELP, None),  # from before the help was known
+        (replace(RUN, status=Status.FAIL), HELP, "ended with fail, and no note says why"),
+        (replace(HELPED, status=Status.NO_START), HELP, "ended with no-start, and no note says"),
+        (RUN, HELP, "passes, but a note says that it fails"),
+        (HELPED, None, "passes with help, and no note says which"),
+        (replace(RUN, status=Status.HELPED), HELP, "passes with help, and no note says which"),
+    ],
+)
+def test_a_pass_with_help_has_a_note_and_is_never_a_plain_pass(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, run: Run, help_: Help | None, wrong: str | None
+) -> None:
+    monkeypatch.setattr(notes, "known_failures", lambda release: {})
+    monkeypatch.setattr(notes, "help_for", lambda release: help_)
+    said = list(results.unexplained({RELEASE: [run]}))
+    assert len(said) == (1 if wrong else 0)
+    assert wrong is None or wrong in said[0]
 
 
 def test_all_results_are_explained() -> None:

@@ -13,7 +13,8 @@ import pytest
 from packaging.version import Version
 
 from channelsmin.errors import UserError
-from channelsmin.matrix import releases, results
+from channelsmin.matrix import notes, releases, results
+from channelsmin.matrix.help import Help
 from channelsmin.matrix.results import Run, Status
 from channelsmin.paths import ROOT
 from channelsmin.project import detect_release, pick
@@ -59,7 +60,7 @@ def channelsmin(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[s
 
 def test_it_says_who_told_the_release_and_which_variant_it_is(folder: Path) -> None:
     first, second, *_ = pick.pick(Path()).lines()
-    assert first == "oTree 2.3.7 is served by the variant otree-2.3 (2.3.0b2 to 2.5.8)."
+    assert first == "oTree 2.3.7 is served by the variant otree-2.3 (2.3.0b1 to 2.5.8)."
     assert second == "Certain: requirements.txt says otree==2.3.7."
 
 
@@ -159,8 +160,18 @@ def test_a_range_is_told_to_be_no_pin(folder: Path) -> None:
 def test_what_is_known_of_a_bad_release_is_told(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (caveat,) = pick.pick(folder, "2.0.19").caveats()
-    assert caveat.startswith("pip can't install the release: its setup.py imports Django")
+    help_ = Help("one more package", "no-start", "it imports it", add=("six",))
+    with monkeypatch.context() as noted:
+        noted.setattr(notes, "help_for", lambda release: help_)
+        (caveat,) = pick.pick(folder, "2.0.18").caveats()
+    assert caveat == (
+        "oTree 2.0.18 needs more than `pip install`: one more package; `rebuild` and `demo` do it, "
+        "and `export` writes how it is done by hand"
+    )
+    with monkeypatch.context() as noted:
+        noted.setattr(notes, "known_failures", lambda release: {"no-install": "a bad setup.py"})
+        caveats = list(pick.pick(folder, "2.0.19").caveats())
+    assert "pip can't install the release: a bad setup.py" in caveats
     rows, release = releases.rows(), Version("2.3.7")
     withdrawn = {**rows, release: replace(rows[release], yanked="removed due to bug")}
     monkeypatch.setattr(releases, "rows", lambda: withdrawn)
@@ -183,7 +194,7 @@ def test_a_release_newer_than_the_list_is_served_and_said_to_be_new(folder: Path
     [
         ("two", "'two' is not a known release"),
         ("2.3.99", "'2.3.99' is not a known release"),
-        ("2.3.0b1", "no variant serves oTree 2.3.0b1"),
+        ("1.6.1", "otree-core 1.6.1 is an empty package"),
         ("1.3.9", "oTree 1.3.9 is older than any variant, which begin with 1.4.0b1"),
     ],
 )

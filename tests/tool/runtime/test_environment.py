@@ -6,13 +6,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from channelsmin.errors import UserError
-from channelsmin.matrix import locks, releases
-from channelsmin.runtime import environment, interpreters, mutex
+from channelsmin.matrix import locks, notes, releases
+from channelsmin.matrix.help import Edit, Help
+from channelsmin.runtime import changed_sdist, environment, interpreters, mutex, processes
 from channelsmin.runtime.environment import Environment
 
 RELEASE = releases.find("6.0.15")
@@ -88,9 +90,83 @@ def test_what_is_known_not_to_be_installable_is_refused_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(UserError, match=r"oTree 2\.0\.19 is not installable"):
+    monkeypatch.setattr(notes, "not_installable", lambda release: "nobody has it")
+    with pytest.raises(UserError, match=r"oTree 2\.0\.19 is not installable: nobody has it"):
         environment.cached(releases.find("2.0.19"))
     assert list(tmp_path.iterdir()) == []
+
+
+HELP = Help(
+    "Django first, and a changed file",
+    "no-install",
+    "it imports Django",
+    first=("Django",),
+    edits=(Edit("setup.py", "a", "b"),),
+)
+
+
+@pytest.fixture
+def pip(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What pip is told, instead of doing it; 2.0.19 needs help, and its index has it."""
+    told = list[list[str]]()
+
+    def run(command: list[str], **more: object) -> int:
+        told.append(command[command.index("pip") :])
+        return 0
+
+    def write(release: object, edits: object, folder: Path, python: str) -> Path:
+        (folder / "changed.tar.gz").write_bytes(b"changed")
+        return folder / "changed.tar.gz"
+
+    monkeypatch.setattr(processes, "run", run)
+    monkeypatch.setattr(changed_sdist, "write", write)
+    monkeypatch.setattr(notes, "help_for", lambda release: HELP)
+    return told
+
+
+def test_help_is_carried_out_in_its_order(pip: list[list[str]], tmp_path: Path) -> None:
+    status = environment.install(
+        Environment(tmp_path), releases.find("2.0.19"), "3.7", tmp_path, subprocess.DEVNULL
+    )
+    assert status == 0
+    first, everything = tmp_path / environment.FIRST, tmp_path / "requirements.txt"
+    assert pip == [
+        ["pip", "install", "--requirement", str(first), "--no-deps"],
+        ["pip", "install", "--requirement", str(everything)],
+    ]
+    assert first.read_text().startswith("Django==1.11.2 ")
+    changed = sha256(b"changed").hexdigest()
+    address = (tmp_path / "changed.tar.gz").as_uri()
+    assert f"\n{address} \\\n    --hash=sha256:{changed}\n" in everything.read_text()
+    assert "\notree==2.0.19 " not in everything.read_text()
+    assert everything.read_text().startswith("# oTree 2.0.19 on Python 3.7, ")
+    assert everything.read_text().endswith(f"\n# This release needs help: {HELP.line}.\n")
+
+
+def test_when_one_step_of_help_fails_the_next_is_not_tried(
+    pip: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(command: list[str], **more: object) -> int:
+        pip.append(command)
+        return 3
+
+    monkeypatch.setattr(processes, "run", run)
+    release = releases.find("2.0.19")
+    assert environment.install(Environment(tmp_path), release, "3.7", tmp_path, 1) == 3
+    assert len(pip) == 1
+
+
+def test_an_environment_that_had_other_help_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = stand_in(tmp_path / "environment")
+    again = list[Environment]()
+    monkeypatch.setattr(environment, "_install", lambda made, *rest: again.append(made))
+    monkeypatch.setattr(interpreters, "first", lambda version: Path(sys.executable))
+    monkeypatch.setattr(notes, "help_for", lambda release: HELP)
+    environment.create(RELEASE, made.folder)
+    assert again == [made]
+    assert (made.folder / "installed").read_text() == HELP.digest
 
 
 @pytest.mark.parametrize("home", ["file", "nowhere"])

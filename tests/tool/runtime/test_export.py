@@ -48,7 +48,13 @@ def test_a_variants_own_template_takes_the_place_of_the_shared_one(tmp_path: Pat
 
 
 def test_the_requirements_are_the_release_or_the_variants_range(tmp_path: Path) -> None:
-    for what, line in (("2.2.4", "otree==2.2.4"), ("otree-2.3", "otree>=2.3.0b2,<=2.5.8")):
+    for what, line in (
+        ("2.2.4", "otree==2.2.4"),
+        ("1.5.0b2", "otree-core==1.5.0b2"),
+        ("otree-1.4", "otree-core>=1.4.0b1,<=1.4.49"),
+        ("otree-2.0", "otree>=2.0.0b1,<=2.2.4"),
+        ("otree-2.3", "otree>=2.3.0b1,<=2.5.8"),
+    ):
         export.write(export.named(what), tmp_path / what)
         assert line in (tmp_path / what / "requirements.txt").read_text().splitlines()
 
@@ -58,6 +64,23 @@ def test_upper_bounds_are_constraints_of_the_exported_project(tmp_path: Path) ->
     requirements = (tmp_path / "project" / "requirements.txt").read_text()
     assert "-c constraints.txt" in requirements.splitlines()
     assert (tmp_path / "project" / "constraints.txt").read_text() == "huey<3\n"
+
+
+def test_the_readme_names_the_help_that_a_release_needs(tmp_path: Path) -> None:
+    export.write(export.named("3.3.0b2"), tmp_path / "project")
+    readme = (tmp_path / "project" / "README.md").read_text()
+    assert "\n## oTree 3.3.0b2 needs help\n" in readme
+    assert "`channelsmin rebuild 3.3.0b2 FOLDER`" in readme
+    assert "\n1. In oTree's `otree/management/commands/prodserver1of2.py`, replace\n" in readme
+    assert "\n   bind=f'{addr}:{port}'\n" in readme
+    export.write(export.named("3.3.0b5"), tmp_path / "without")
+    assert "needs help" not in (tmp_path / "without" / "README.md").read_text()
+
+
+def test_what_otree_forgets_to_require_is_required_by_the_project(tmp_path: Path) -> None:
+    export.write(export.named("2.3.20"), tmp_path / "project")
+    lines = (tmp_path / "project" / "requirements.txt").read_text().splitlines()
+    assert lines[1:3] == ["otree==2.3.20", "otree-save-the-change==1.1.3"]
 
 
 @pytest.mark.parametrize("what", ["3.4.0", "otree-2.6", "otree-5.0"])
@@ -72,13 +95,18 @@ def test_without_constraints_the_requirements_name_none(tmp_path: Path) -> None:
     assert not (tmp_path / "project" / "constraints.txt").exists()
 
 
+def test_a_release_that_no_variant_serves_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(variants, "find", lambda release: None)
+    with pytest.raises(UserError, match=r"no variant serves oTree 2\.3\.7 \(otree-1\.4: "):
+        export.named("2.3.7")
+
+
 @pytest.mark.parametrize(
     ("what", "message"),
     [
         ("9.9.9", "'9.9.9' is not a known release"),
         ("two", "'two' is not a known release"),
         ("otree-9", "'otree-9' is not a known release"),
-        ("2.3.0b1", "no variant serves oTree 2.3.0b1"),
     ],
 )
 def test_a_release_that_cannot_be_served_is_refused_in_one_line(

@@ -9,6 +9,8 @@ import pytest
 from packaging.version import Version
 
 from channelsmin.errors import UserError
+from channelsmin.matrix import notes
+from channelsmin.matrix.help import Help
 from channelsmin.matrix.results import Run, Status
 from channelsmin.runtime import environment, processes
 from channelsmin.runtime.environment import Environment
@@ -53,6 +55,18 @@ def suite(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def run_in(folder: Path) -> Run:
     return run_suite.run_release(RELEASE, "3.12", folder / "run", threading.Event())
+
+
+def test_a_pass_with_help_says_so_and_which(
+    suite: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    help_ = Help("one more package", "no-start", "it does not require it", add=("six",))
+    monkeypatch.setattr(notes, "help_for", lambda release: help_)
+    suite += [{"a.py::test_b": "AssertionError: it stayed"}, {}]
+    run = run_in(tmp_path)
+    assert (run.status, run.reason) == (Status.HELPED, "one more package")
+    assert run.earlier == ("test_b: AssertionError: it stayed",)
+    assert run.tested["help"] == help_.digest
 
 
 def test_a_pass_is_a_pass_at_once(suite: list[Any], tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_it_is_its_neighbour_with_a_range_of_its_own(folder: Path) -> None:
     assert made.range == "1.4.0b1 to 1.4.49"
     assert {**made.facts, "first": "", "last": ""} == {**model.facts, "first": "", "last": ""}
     text = (folder / "otree-1.4" / "variant.toml").read_text()
-    assert text.replace("1.4.0b1", "2.0.0b1").replace("1.4.49", "2.2.4") == (
+    assert text.replace("1.4.0b1", "1.5.0b1").replace("1.4.49", "2.2.4") == (
         (folder / "otree-2.0" / "variant.toml").read_text()
     )
 

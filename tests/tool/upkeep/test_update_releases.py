@@ -15,8 +15,9 @@ from channelsmin.errors import UserError
 from channelsmin.matrix import lines, notes, releases, variants
 from channelsmin.matrix.releases import Row
 from channelsmin.paths import ROOT, read_toml
-from channelsmin.upkeep import index, sdist, update_releases
-from channelsmin.upkeep.index import Listed
+from channelsmin.runtime import index
+from channelsmin.runtime.index import Listed
+from channelsmin.upkeep import sdist, update_releases
 from channelsmin.upkeep.sdist import Facts
 
 URL = "https://index.example/otree-6.0.0.tar.gz"
@@ -62,7 +63,13 @@ def test_the_rows_are_sorted_and_complete() -> None:
 
 def test_before_2_a_release_has_another_package() -> None:
     packages = {str(row.release): row.package for row in releases.rows().values()}
-    assert (packages["1.4.49"], packages["2.0.0b1"]) == ("otree-core", "otree")
+    assert (packages["1.5.0b5"], packages["2.0.0b1"]) == ("otree-core", "otree")
+
+
+@pytest.mark.parametrize("empty", ["1.5.0", "1.6.1"])
+def test_an_empty_package_is_told_to_be_one(empty: str) -> None:
+    with pytest.raises(UserError, match=rf"otree-core {empty} is an empty package: .* 1\.5\.0b5;"):
+        releases.find(empty)
 
 
 def test_no_variant_runs_a_release_on_a_python_that_it_refuses() -> None:

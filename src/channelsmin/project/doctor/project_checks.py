@@ -36,12 +36,15 @@ SEVERAL_PYTHONS = (".github/", ".gitlab-ci", ".travis")
 
 def _bad_release(examined: Examined) -> Iterator[Finding]:
     row = releases.rows().get(examined.release)
-    if why := notes.not_installable(examined.release) or (row and row.yanked):
+    if why := notes.refused_by_pip(examined.release) or (row and row.yanked):
+        helped = (
+            ", or let `rebuild` make the environment" if notes.help_for(examined.release) else ""
+        )
         yield Finding(
-            f"oTree {examined.release} can't be installed, or was yanked",
+            f"oTree {examined.release} can't be installed by pip alone, or was yanked",
             _place_of_otree(examined),
             why,
-            "use the next release of its line",
+            f"use the next release of its line{helped}",
         )
 
 

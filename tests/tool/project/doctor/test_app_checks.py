@@ -23,7 +23,7 @@ FAULTS = {
     "release of another variant": Fault(
         "2.3.33",
         change("requirements.txt", "otree==2.3.33", "otree==3.4.0"),
-        "is made for oTree 2.3.0b2 to 2.5.8",
+        "is made for oTree 2.3.0b1 to 2.5.8",
         "channelsmin/release_check.py",
         "'channelsmin: found oTree",
     ),

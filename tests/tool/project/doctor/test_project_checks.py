@@ -55,7 +55,7 @@ FAULTS = {
     "release that can't be installed": Fault(
         "2.0.18",
         change("requirements.txt", "otree==2.0.18", "otree==2.0.19"),
-        "oTree 2.0.19 can't be installed",
+        "oTree 2.0.19 can't be installed by pip alone",
         "requirements.txt",
         "otree==2.0.19",
     ),

@@ -44,12 +44,13 @@ class Listed:
     url: str
 
 
-def ask(project: str) -> list[Listed]:
+def ask(project: str, python: str = sys.executable) -> list[Listed]:
     """Ask the index for which pip is configured; return what it lists, the oldest release first.
 
-    Raises UserError if it does not answer, or not in JSON.
+    `python` is an interpreter that has a pip. Raises UserError if the index does not answer, or not
+    in JSON.
     """
-    request = Request(f"{_address()}/{project}/", headers={"Accept": JSON_PAGE})
+    request = Request(f"{_address(python)}/{project}/", headers={"Accept": JSON_PAGE})
     try:
         with urlopen(request, timeout=SECONDS) as answer:
             page = json.load(answer)
@@ -90,9 +91,9 @@ def read(page: Mapping[str, Any], address: str) -> Iterator[Listed]:
         )
 
 
-def _address() -> str:
+def _address(python: str) -> str:
     """Return the index's address from pip's help: the configured one, or pip's default."""
-    command = [sys.executable, "-m", "pip", "index", "versions", "--help"]
+    command = [python, "-m", "pip", "download", "--help"]
     variables = {**os.environ, "COLUMNS": "1000"}
     shown = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     found = re.search(r"--index-url <url>.*?\(default\s+(\S+?)/?\)", shown.stdout, re.DOTALL)
