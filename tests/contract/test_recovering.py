@@ -84,6 +84,8 @@ def test_r3_without_any_websocket_a_click_counts_and_the_others_follow(
     group = [open_through_network(session, place) for place in (1, 3)]
     for member in group:
         expect(member.page.get_by_text("Reconnecting…")).to_be_visible()
+    # A question that is answered "not yet" is not the last one.
+    group[0].page.wait_for_event("requestfinished", lambda asked: asked.url == group[0].page.url)
     group[1].click_done()
     for member in group:
         member.expect_results(moved_by=3, seconds=30)
