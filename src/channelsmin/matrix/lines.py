@@ -12,7 +12,8 @@ from channelsmin.matrix.results import Run, Status
 AGE = (
     "Most of these results are from the test suite of 2026-11-26 (commit 3acd0ac), those with help "
     "and those of 1.5.0b1 to 1.5.0b5 from that of commit 631b836. The suite and the variants have "
-    "changed since then, and the next sweep will test every release again."
+    "changed since then, and the next sweep will test every release again. Some releases were last "
+    "run before their help was known."
 )
 """Which suite the results are from: to be changed with each sweep of all releases."""
 
