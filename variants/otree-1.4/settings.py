@@ -36,11 +36,11 @@ DATABASES = {
 DEBUG = environ.get('OTREE_PRODUCTION') in (None, '', '0')
 AUTH_LEVEL = environ.get('OTREE_AUTH_LEVEL')
 
-# oTree's own layer in memory, for `otree runserver`, but there is room for 300 requests that
+# oTree's own layer in memory, for `otree runserver`, but there is room for 100 requests that
 # wait, not for ten: any more get error 503, and a group of twelve makes as many at once.
 INMEMORY_CHANNEL_LAYER = {
     'BACKEND': 'asgiref.inmemory.ChannelLayer',
-    'CONFIG': {'capacity': 300},
+    'CONFIG': {'capacity': 100},
     'ROUTING': 'otree.channels.routing.channel_routing',
 }
 
