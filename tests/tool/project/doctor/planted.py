@@ -16,6 +16,12 @@ ROUTING = "channelsmin/otree_extensions/routing.py"
 CONSUMERS = "channelsmin/consumers.py"
 TEMPLATES = "channelsmin/templates/channelsmin"
 
+LEFT = """happened):
+        # A timeout, "Advance slowest" and a bot submit the form, too, and are not a click.
+        if not (timeout_happened or player.participant._is_bot):
+            move_on(player)"""
+"""What the variant for 5 and 6 does when MyPage is left, from the end of the `def` line on."""
+
 Edit = Callable[[Path], None]
 
 

@@ -11,6 +11,7 @@ from channelsmin.project.doctor.finding import Finding
 from tool.project.doctor.planted import (
     CONSUMERS,
     INIT,
+    LEFT,
     TEMPLATES,
     Edit,
     append,
@@ -23,12 +24,7 @@ from tool.project.doctor.planted import (
 PAGE = f"{TEMPLATES}/MyPage.html"
 SCRIPT, SOCKET, RESULTS = (f"{TEMPLATES}/{n}.html" for n in ("script", "socket", "Results"))
 SEND = "await self.channel_layer.group_send(self.group_name, {'type': 'news', 'text': text})"
-BEFORE = """\
-    @staticmethod
-    def before_next_page(player, timeout_happened):
-        # A timeout, "Advance slowest" and a bot submit the form, too, and are not a click.
-        if not (timeout_happened or player.participant._is_bot):
-            move_on(player)"""
+BEFORE = f"    @staticmethod\n    def before_next_page(player, timeout_{LEFT}"
 LIVE = "        return {receiver: {'round': this_round, 'moved': moved}}"
 DONE = '<button type="button" id="done"'
 
@@ -704,9 +700,7 @@ HEALTHY: dict[str, tuple[str, Edit]] = {
         "6.0.15",
         each(
             change(INIT, "class MyPage(Page):\n", "class MyPage(Page):\n    timeout_seconds = 4\n"),
-            change(
-                INIT, "happened):\n        move_on(player)", "happened):\n        current(player)"
-            ),
+            change(INIT, LEFT, "happened):\n        current(player)"),
             change(INIT, "this_round = str(", "current(player)\n        this_round = str("),
             change(
                 INIT,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tool.project.doctor.planted import INIT, append, change, each, findings
+from tool.project.doctor.planted import INIT, LEFT, append, change, each, findings
 
 FIELD = "moved_by = models.IntegerField(initial=0, doc"
 NO_START = change(INIT, FIELD, "moved_by = models.IntegerField(doc")
@@ -24,7 +24,6 @@ def page(body: str, field: str = "") -> Callable[[Path], None]:
 
 DISPLAYED = "    @staticmethod\n    def is_displayed(player):\n        {}\n"
 NOT_DISPLAYED = change(INIT, "def is_displayed(player):", "def is_shown(player):")
-LEFT = "happened):\n        move_on(player)"
 SET_LATER = change(INIT, LEFT, "happened):\n        player.taken = 1")
 
 FAULTS = {
