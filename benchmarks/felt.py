@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from benchmarks.members import NEWS, Member, Room
 from benchmarks.project import LIVE_PAGE, ORIGINAL, PATIENCE, VARIANT, Project, Snapshot
-from benchmarks.summary import percentiles, progress
+from benchmarks.summary import in_turn, percentiles, progress
 from channelsmin.runtime import browser
 from harness.protocol import click
 
@@ -184,7 +184,7 @@ def take(project: Project, sizes: Sequence[int], clicks: int) -> dict[str, Any]:
         records = {name: Record() for name in rooms}
         alone: list[float] = []
         for turn in range(clicks):
-            for name in _in_turn(list(rooms), turn):
+            for name in in_turn([*rooms], turn):
                 snapshot.restore()
                 room = rooms[name]
                 asyncio.run(_click(room, turn % size, DESIGNS[name], records[name]))
@@ -198,11 +198,6 @@ def take(project: Project, sizes: Sequence[int], clicks: int) -> dict[str, Any]:
         }
         progress(_line(measured[str(size)]), True)
     return measured
-
-
-def _in_turn(names: Sequence[str], turn: int) -> list[str]:
-    first = turn % len(names)
-    return [*names[first:], *names[:first]]
 
 
 def _line(measured: dict[str, Any]) -> str:
@@ -277,7 +272,7 @@ def _size_in_tabs(project: Project, chromium: Browser, size: int, clicks: int) -
     records = {name: Record() for name in rooms}
     tabs = {name: _open_tabs(chromium.new_context(), room) for name, room in rooms.items()}
     for turn in range(clicks):
-        for name in _in_turn(list(rooms), turn):
+        for name in in_turn([*rooms], turn):
             snapshot.restore()
             there = tabs[name].click(turn % size)
             records[name].lost += size - len(there)

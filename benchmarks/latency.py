@@ -25,7 +25,7 @@ import psutil
 
 from benchmarks.members import LOST, NEWS, Delays, Member, Room, Traffic
 from benchmarks.project import BENCHMARKS, LIVE_PAGE, VARIANT, Project, Snapshot, build
-from benchmarks.summary import percentiles, progress
+from benchmarks.summary import in_turn, percentiles, progress
 from channelsmin.paths import ROOT
 from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.export import Export
@@ -123,13 +123,6 @@ class Record:
             "messages_per_late_joiner": self.late_messages / max(1, len(self.late)),
             "cpu_seconds_per_1000_clicks": round(1000 * self.cpu_seconds / self.clicks, 2),
         }
-
-
-def in_turn(subjects: Sequence[Subject], turn: int) -> Iterator[Subject]:
-    """Yield all, each time with another one first."""
-    first = turn % len(subjects)
-    yield from subjects[first:]
-    yield from subjects[:first]
 
 
 async def connect_all(subjects: Sequence[Subject], records: Mapping[str, Record]) -> None:

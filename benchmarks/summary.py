@@ -1,8 +1,17 @@
-"""What all benchmarks share: how a measurement is summed up, and how its progress is shown."""
+"""What all benchmarks share: whose turn it is, how times are summed up, how progress is shown."""
 
 import sys
 from collections.abc import Sequence
 from statistics import quantiles
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def in_turn(subjects: Sequence[T], turn: int) -> list[T]:
+    """Return all, each time with another one first."""
+    first = turn % len(subjects)
+    return [*subjects[first:], *subjects[:first]]
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:

@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.latency import Record, Subject, in_turn, ratios, running_baseline
+from benchmarks.latency import Record, Subject, ratios, running_baseline
 from benchmarks.members import Delays, Member, Room
 from benchmarks.project import BENCHMARKS, SOCKET, Snapshot
-from benchmarks.summary import percentiles
+from benchmarks.summary import in_turn, percentiles
 from channelsmin.errors import UserError
 from channelsmin.runtime.processes import is_free
 from harness.protocol import MOVED, NOT_YET
