@@ -4,7 +4,6 @@ import gzip
 import io
 import tarfile
 from collections.abc import Iterable
-from hashlib import sha256
 from pathlib import Path
 
 from packaging.version import Version
@@ -26,9 +25,7 @@ def write(release: Version, edits: Iterable[Edit], folder: Path, python: str) ->
     entry = next(listed, None)
     if entry is None:
         raise UserError(f"the package index does not have oTree {release}")
-    content = index.fetch(entry)
-    if sha256(content).hexdigest() != row.sha256:
-        raise UserError(f"{entry.url} is not the file that was tested (its SHA-256 differs)")
+    content = index.fetch_known(entry, row.sha256, "was tested")
     path = folder / f"{row.package}-{release}.tar.gz"
     path.write_bytes(changed(content, edits))
     return path

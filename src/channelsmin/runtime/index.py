@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urljoin
 from urllib.request import Request, urlopen
@@ -69,6 +70,17 @@ def fetch(listed: Listed) -> bytes:
             content: bytes = answer.read()
     except OSError as error:
         raise UserError(f"{listed.url} could not be downloaded: {error}") from error
+    return content
+
+
+def fetch_known(listed: Listed, digest: str, known: str) -> bytes:
+    """Download a source distribution of which the SHA-256 is known: from where, `known` tells.
+
+    Raises UserError if the index does not send it, or sends another file.
+    """
+    content = fetch(listed)
+    if sha256(content).hexdigest() != digest:
+        raise UserError(f"{listed.url} is not the file that {known} (its SHA-256 differs)")
     return content
 
 

@@ -6,10 +6,8 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import filter as filter_names
-from hashlib import sha256
 from typing import IO
 
-from channelsmin.errors import UserError
 from channelsmin.runtime import index
 from channelsmin.runtime.index import Listed
 
@@ -31,9 +29,7 @@ def facts(listed: Listed) -> Facts:
 
     Raises UserError if it can't be downloaded, or is not the file that the index lists.
     """
-    content = index.fetch(listed)
-    if sha256(content).hexdigest() != listed.sha256:
-        raise UserError(f"{listed.url} is not the file that the index lists (its SHA-256 differs)")
+    content = index.fetch_known(listed, listed.sha256, "the index lists")
     return read(io.BytesIO(content))
 
 
