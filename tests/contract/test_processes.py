@@ -34,7 +34,7 @@ def database() -> Iterator[Database]:
 @pytest.fixture(scope="module")
 def redis(release: Version) -> Iterator[Mapping[str, str]]:
     """How a release that needs Redis is told where it is."""
-    if not programs.NEEDS_REDIS.contains(release):
+    if not programs.needs_redis(release):
         yield {}
         return
     with services.redis() as url:

@@ -22,25 +22,6 @@ if TYPE_CHECKING:  # run.py imports this module before any package is installed
 
 
 @dataclass(frozen=True)
-class Before:
-    """The releases before this one."""
-
-    first_without: str
-
-    def contains(self, release: "Version") -> bool:
-        """Return whether a release is one of them."""
-        return release < type(release)(self.first_without)
-
-
-NEEDS_REDIS = Before("3.3.4")
-"""The releases whose production server, which the suite starts, needs Redis.
-
-From 2.6.0b20 on the channel layer is in memory, but up to 3.3.3 it also starts `huey`, which
-ends without Redis, and the server with it (seen on 2.6.0b24, 3.0.12 and 3.2.8).
-"""
-
-
-@dataclass(frozen=True)
 class Service:
     """A service, the programs that it is started with, and the packages that contain them.
 
@@ -155,9 +136,20 @@ def _folder_of(module: str) -> Path | None:
     return Path(next(iter(places))) if places else None
 
 
+def needs_redis(release: "Version") -> bool:
+    """Return whether a release's production server, which the suite starts, needs Redis.
+
+    From 2.6.0b18 on the channel layer is in memory, but up to 3.3.3 it also starts `huey`, which
+    ends without Redis, and the server with it (seen on 2.6.0b24, 3.0.12 and 3.2.8).
+    """
+    from channelsmin.matrix import api_changes  # not for run.py: it needs packages
+
+    return bool(api_changes.redis_in_production(release))
+
+
 def needed(releases: "Iterable[Version]") -> tuple[Service, ...]:
     """Return the services that the suite needs to test these releases."""
-    with_redis = any(NEEDS_REDIS.contains(release) for release in releases)
+    with_redis = any(map(needs_redis, releases))
     return tuple(service for service in SERVICES if service.name != "Redis" or with_redis)
 
 

@@ -48,7 +48,7 @@ def test_each_release_gets_redis_where_it_needs_it() -> None:
         needed = bool(api_changes.redis_in_production(release))
         assert ("redis" in yaml.safe_load(made["compose.yaml"])["services"]) is needed, release
         assert ("heroku-redis" in json.loads(made["app.json"])["addons"]) is needed, release
-        assert programs.NEEDS_REDIS.contains(release) is needed, release
+        assert programs.needs_redis(release) is needed, release
 
 
 @pytest.mark.parametrize("wanted", OF_EACH_KIND)
