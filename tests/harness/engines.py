@@ -5,28 +5,33 @@ On Debian they come from its packages: firefox-esr, and WPE WebKit (`cog`), abou
 over Marionette, to WebKit over WebDriver. Elsewhere Playwright's own builds are driven.
 """
 
+import itertools
 import json
 import os
 import shutil
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
-from playwright.sync_api import Error, Page, Playwright
+from playwright.sync_api import BrowserType, Error, Page, Playwright
 
-from channelsmin.runtime.processes import free_port
+from channelsmin.runtime.processes import free_port, listening
 from harness.members import RESULTS_LINE, Session, named_in
 
 SYSTEMS_FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 SYSTEMS_WEBKIT = shutil.which("WPEWebDriver"), shutil.which("cog")
 
 HOW_TO_INSTALL = "`apt-get install firefox-esr wpewebkit-driver cog` installs Firefox and WebKit"
+
+ENGINES = ("firefox", "webkit")
+
+START_SECONDS = 60
+"""How long a browser may take to start."""
 
 KEYS = {"Enter": "\ue007", "Space": " "}
 """WebDriver's codes: https://www.w3.org/TR/webdriver2/#keyboard-actions"""
@@ -113,8 +118,8 @@ class Marionette:
     """
 
     def __init__(self, port: int) -> None:
-        """Connect to the Firefox that listens on this port, or soon will, and start a session."""
-        self._socket = _connect(port)
+        """Connect to the Firefox that listens on this port, and start a session."""
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._file = self._socket.makefile("rb")
         self._number = 0
         self._read()  # it greets first
@@ -139,25 +144,13 @@ class Marionette:
         return json.loads(self._file.read(int(length)))
 
     def close(self) -> None:
-        """Tell Firefox to end, and disconnect."""
-        with suppress(EngineError, OSError):
-            self.ask("Marionette:Quit", flags=["eForceQuit"])
+        """Disconnect."""
         self._file.close()
         self._socket.close()
 
 
 class EngineError(Exception):
     """What a browser answered to a command that it could not carry out."""
-
-
-def _connect(port: int) -> socket.socket:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            return socket.create_connection(("127.0.0.1", port), timeout=60)
-        except ConnectionRefusedError:
-            assert time.monotonic() < deadline, "Firefox does not listen"
-            time.sleep(0.1)
 
 
 @dataclass(frozen=True)
@@ -193,81 +186,80 @@ class MarionetteTab:
 
 
 @contextmanager
+def _playwrights_own(engine: BrowserType) -> Iterator[NewTab]:
+    browser = engine.launch()
+    yield lambda: PlaywrightTab(browser.new_page())
+    browser.close()
+
+
+@contextmanager
 def firefox(playwright: Playwright, folder: Path) -> Iterator[NewTab]:
     """Start Firefox: the system's, else Playwright's own."""
     if not SYSTEMS_FIREFOX:
-        browser = playwright.firefox.launch()
-        yield lambda: PlaywrightTab(browser.new_page())
-        browser.close()
+        with _playwrights_own(playwright.firefox) as new_tab:
+            yield new_tab
         return
     port = free_port()
     folder.mkdir()
     (folder / "user.js").write_text(f'user_pref("marionette.port", {port});\n')
     options = ["--marionette", "--headless", "--no-remote", "--profile", str(folder)]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([SYSTEMS_FIREFOX, *options], stdout=log, stderr=log)
-    connection = Marionette(port)
+    with (
+        listening([SYSTEMS_FIREFOX, *options], port, seconds=START_SECONDS),
+        closing(Marionette(port)) as connection,
+    ):
 
-    def new_tab() -> Tab:
-        opened = connection.ask("WebDriver:NewWindow", type="tab", focus=True)
-        return MarionetteTab(connection, opened["handle"])
+        def open_tab() -> Tab:
+            opened = connection.ask("WebDriver:NewWindow", type="tab", focus=True)
+            return MarionetteTab(connection, opened["handle"])
 
-    yield new_tab
-    connection.close()
-    process.wait()
+        yield open_tab
 
 
 @contextmanager
 def webkit(playwright: Playwright, folder: Path) -> Iterator[NewTab]:
     """Start WebKit: Debian's WPE, else Playwright's own. Each tab has a profile of its own."""
     if not all(SYSTEMS_WEBKIT):
-        browser = playwright.webkit.launch()
-        yield lambda: PlaywrightTab(browser.new_page())
-        browser.close()
+        with _playwrights_own(playwright.webkit) as new_tab:
+            yield new_tab
         return
-    started: list[tuple[subprocess.Popen[bytes], httpx.Client]] = []
-
-    def new_tab() -> Tab:
-        driver, client = _start_driver(folder / str(len(started)))
-        started.append((driver, client))
-        return WebDriverTab(client)
-
-    yield new_tab
-    for driver, client in started:
-        with suppress(httpx.HTTPError):
-            client.delete("")
-        client.close()
-        driver.terminate()
-        driver.wait()
+    homes = map(folder.joinpath, map(str, itertools.count()))
+    with ExitStack() as started:
+        yield lambda: started.enter_context(_webkit_tab(next(homes)))
 
 
-def _start_driver(home: Path) -> tuple["subprocess.Popen[bytes]", httpx.Client]:
+@contextmanager
+def _webkit_tab(home: Path) -> Iterator[Tab]:
     """Start a driver and a browser with an empty profile: one of each per tab."""
     driver, cog = SYSTEMS_WEBKIT
     assert driver
     home.mkdir(parents=True)
     port = free_port()
-    plain = {
+    variables = {
+        **os.environ,
         "HOME": str(home),
         "XDG_RUNTIME_DIR": str(home),
         "DBUS_SESSION_BUS_ADDRESS": "disabled:",
         "NO_AT_BRIDGE": "1",
     }
-    with (home / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [driver, f"--port={port}"], env={**os.environ, **plain}, stdout=log, stderr=log
-        )
     options = {"binary": cog, "args": ["--automation", "-P", "headless"]}
     wanted = {"capabilities": {"alwaysMatch": {"wpe:browserOptions": options}}}
-    transport = httpx.HTTPTransport(retries=9)  # until the driver listens
-    with httpx.Client(transport=transport, timeout=30) as client:
-        sessions = f"http://127.0.0.1:{port}/session"
-        answer = client.post(sessions, json=wanted).raise_for_status().json()["value"]
-    return process, httpx.Client(base_url=f"{sessions}/{answer['sessionId']}", timeout=30)
+    sessions = f"http://127.0.0.1:{port}/session"
+    with listening(
+        [driver, f"--port={port}"],
+        port,
+        seconds=START_SECONDS,
+        variables=variables,
+    ):
+        answer = httpx.post(sessions, json=wanted, timeout=START_SECONDS).raise_for_status()
+        address = f"{sessions}/{answer.json()['value']['sessionId']}"
+        with httpx.Client(base_url=address, timeout=30) as client:
+            yield WebDriverTab(client)
+            with suppress(httpx.HTTPError):
+                client.delete("")
 
 
 def is_available(engine: str, playwright: Playwright) -> bool:
-    """Return whether this engine, "firefox" or "webkit", can be driven here."""
+    """Return whether this one of ENGINES can be driven here."""
     if engine == "firefox":
         return bool(SYSTEMS_FIREFOX) or Path(playwright.firefox.executable_path).exists()
     return all(SYSTEMS_WEBKIT) or Path(playwright.webkit.executable_path).exists()

@@ -204,6 +204,7 @@ def listening(
     seconds: float = 20,
     user: str | None = None,
     cwd: Path | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[Process]:
     """Run a program that listens on `port` of the loopback interface, while the block runs.
 
@@ -213,7 +214,7 @@ def listening(
     with tempfile.TemporaryFile() as log:
         try:
             with signals.postponed():
-                process = start(command, output=log, cwd=cwd, user=user)
+                process = start(command, output=log, cwd=cwd, variables=variables, user=user)
             if not wait_until(lambda: not is_free(port), process, seconds):
                 log.seek(0)
                 printed = log.read().decode(errors="replace").strip() or "nothing"
