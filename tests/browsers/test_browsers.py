@@ -9,13 +9,10 @@ from playwright.sync_api import Playwright
 
 from harness import engines
 from harness.engines import NewTab, Participant
-from harness.faults import NONE, NetworkFaults, Proxy
+from harness.faults import IN_TIME, NONE, NetworkFaults, Proxy
 from harness.fixtures import Groups, OpenGroup
 from harness.instrumented import NEWS, Instrumented
 from harness.members import Member, Session, Visitor
-
-SECONDS = 10
-"""Within which a member moves once the network is back (clause R1)."""
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +20,7 @@ def new_tabs(
     playwright: Playwright, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Mapping[str, NewTab]]:
     """For each engine, what opens a tab with an empty profile."""
-    for engine in ("firefox", "webkit"):
+    for engine in engines.ENGINES:
         if not engines.is_available(engine, playwright):
             missing = f"no {engine}: {engines.HOW_TO_INSTALL}"
             if os.environ.get("CI"):
@@ -37,7 +34,7 @@ def new_tabs(
         }
 
 
-@pytest.fixture(params=["firefox", "webkit"])
+@pytest.fixture(params=engines.ENGINES)
 def new_tab(request: pytest.FixtureRequest, new_tabs: Mapping[str, NewTab]) -> NewTab:
     """What opens a tab of one engine."""
     return new_tabs[request.param]
@@ -50,7 +47,7 @@ def test_p4_a_group_of_three_browsers_moves(
     (chromium,) = open_group(session, 1)
     others = [
         Participant.at(new_tabs[engine](), session, place).connected()
-        for place, engine in enumerate(["firefox", "webkit"], 2)
+        for place, engine in enumerate(engines.ENGINES, 2)
     ]
     group: list[Member | Participant] = [chromium, *others]
     group[clicker - 1].click_done()
@@ -113,7 +110,7 @@ def test_p4_a_member_whose_connections_are_all_dead_without_a_sign_moves(
     third = Participant.at(new_tab(), session.through(proxy.url), 3).connected()
     proxy.silence()
     first.click_done()
-    third.expect_results(moved_by=1, seconds=SECONDS)
+    third.expect_results(moved_by=1, seconds=IN_TIME)
 
 
 def test_p4_a_member_whose_network_fails_during_the_move_is_not_left_on_an_error_page(
@@ -126,7 +123,7 @@ def test_p4_a_member_whose_network_fails_during_the_move_is_not_left_on_an_error
     first.expect_results(moved_by=1)
     third.wait_until("document.body.innerText.includes('Reconnecting…')")
     proxy.faults = NONE
-    third.expect_results(moved_by=1, seconds=SECONDS)
+    third.expect_results(moved_by=1, seconds=IN_TIME)
 
 
 def test_p4_all_move_after_the_server_is_killed_behind_the_click(
@@ -165,4 +162,4 @@ def test_p4_a_page_from_the_back_forward_cache_moves(
     first.click_done()
     first.expect_results(moved_by=1)
     second.tab.evaluate("history.back()")
-    second.expect_results(moved_by=1, seconds=SECONDS)
+    second.expect_results(moved_by=1, seconds=IN_TIME)

@@ -15,13 +15,10 @@ import pytest
 from playwright.sync_api import Browser, Error, Page
 
 from harness.arrivals import watch
-from harness.faults import HEAVY, KINDS, NONE, MisbehavingClient, NetworkFaults, Proxy
+from harness.faults import HEAVY, IN_TIME, KINDS, NONE, MisbehavingClient, NetworkFaults, Proxy
 from harness.fixtures import Groups
 from harness.instrumented import CROWDS, NEWS, RECORD, Instrumented
 from harness.members import Member, Session, Visitor
-
-IN_TIME = 10
-"""Seconds after the end of a fault within which every member must be on the next page."""
 
 SMALL = range(CROWDS.start, CROWDS.start + 2)
 """The sizes of groups in an ordinary run, without --trials or --seed."""

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from playwright.sync_api import Request, expect
 
-from harness.faults import KINDS, MisbehavingClient, NetworkFaults, Proxy
+from harness.faults import IN_TIME, KINDS, MisbehavingClient, NetworkFaults, Proxy
 from harness.fixtures import (
     Connect,
     Groups,
@@ -20,9 +20,6 @@ from harness.instrumented import NEWS, Instrumented
 from harness.members import Member, Network, Session, Visitor
 from harness.protocol import MOVED, NOT_YET, ask
 
-SECONDS = 10
-"""Within which a member moves once the network is back (clause R1)."""
-
 
 def test_r1_a_member_whose_connection_is_cut_moves_when_it_is_back(
     session: Session, open_group: OpenGroup, network: Network, open_through_network: OpenMember
@@ -35,7 +32,7 @@ def test_r1_a_member_whose_connection_is_cut_moves_when_it_is_back(
     first.expect_results(moved_by=1)
     third.expect_my_page()
     network.restore()
-    third.expect_results(moved_by=1, seconds=SECONDS)
+    third.expect_results(moved_by=1, seconds=IN_TIME)
 
 
 def test_r1_a_member_whose_socket_is_silently_dead_moves(
@@ -46,7 +43,7 @@ def test_r1_a_member_whose_socket_is_silently_dead_moves(
     network.loses_messages = True
     second.click_done()
     for member in (second, third):
-        member.expect_results(moved_by=2, seconds=SECONDS)
+        member.expect_results(moved_by=2, seconds=IN_TIME)
 
 
 def test_r1_a_member_whose_connections_are_all_dead_without_a_sign_moves(
@@ -57,7 +54,7 @@ def test_r1_a_member_whose_connections_are_all_dead_without_a_sign_moves(
     (first,) = open_group(session, 1)
     proxy.silence()
     first.click_done()
-    third.expect_results(moved_by=1, seconds=SECONDS)
+    third.expect_results(moved_by=1, seconds=IN_TIME)
 
 
 def test_r2_everybody_moves_after_the_server_is_killed_behind_the_click(
@@ -115,9 +112,9 @@ def test_r4_a_member_whose_socket_dies_during_the_notification_delays_nobody(
         for socket in dying:
             socket.abort()
     for socket in (before, after):
-        while (message := socket.receive(SECONDS)) != MOVED:
+        while (message := socket.receive(IN_TIME)) != MOVED:
             assert message == NOT_YET  # oTree 5 and 6 answer all sockets of a participant
-    second.expect_results(moved_by=2, seconds=SECONDS)
+    second.expect_results(moved_by=2, seconds=IN_TIME)
     # The commit was not undone: the third member, who comes now, is sent on.
     assert third.moved_by() == 2
 
@@ -138,8 +135,8 @@ def test_r4_a_misbehaving_client_delays_nobody(
     with MisbehavingClient(url, kind) as client:
         client.wait_until_active()
         second.click_done()
-        assert listening.receive(SECONDS) == MOVED
-        second.expect_results(moved_by=2, seconds=SECONDS)
+        assert listening.receive(IN_TIME) == MOVED
+        second.expect_results(moved_by=2, seconds=IN_TIME)
 
 
 def test_r5_reconnecting_backs_off_with_jitter(session: Session, new_context: NewContext) -> None:

@@ -17,6 +17,9 @@ from typing import Any
 from harness.members import Socket
 from harness.protocol import ask
 
+IN_TIME = 10
+"""Seconds after the end of a fault within which every member must be on the next page (R1)."""
+
 PAUSE = 0.05  # seconds between two polls
 BYTES = 65536  # read at once
 UPGRADE = b"Sec-WebSocket-Key"  # asks for a WebSocket
