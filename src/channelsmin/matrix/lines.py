@@ -44,19 +44,19 @@ class ReleaseLine:
     @property
     def passing(self) -> list[Version]:
         """The releases that pass, without help, on every Python on which they were run."""
-        return [
-            release
-            for release in self.tested
-            if {run.status for run in self.runs[release]} == {Status.PASS}
-        ]
+        return self._with_only(Status.PASS)
 
     @property
     def helped(self) -> list[Version]:
         """The releases that pass on every Python on which they were run, with help."""
+        return self._with_only(Status.HELPED)
+
+    def _with_only(self, status: Status) -> list[Version]:
+        """Return the releases of which every run ended in this way."""
         return [
             release
             for release in self.tested
-            if {run.status for run in self.runs[release]} == {Status.HELPED}
+            if {run.status for run in self.runs[release]} == {status}
         ]
 
     def with_status(self, status: Status) -> list[Version]:
