@@ -47,12 +47,12 @@ def clauses_tested_in(folder: str) -> set[str]:
 
 
 def clauses_table() -> str:
-    """Return the table of clauses and variants, with its notes."""
+    """Return the table of clauses and variants, with its notes, and which suite it is about."""
     outcomes, notes = by_variant()
     head = ("", *(f"`{variant.name}`" for variant in variants.load_all()))
     rows = [(clause, *cells) for clause, cells in outcomes.items()]
     numbered = "".join(f"{number}. {note}\n" for number, note in enumerate(notes, 1))
-    return f"{markdown.table(head, rows)}\n{numbered}"
+    return f"{lines.AGE}\n\n{markdown.table(head, rows)}\n{numbered}"
 
 
 def by_variant() -> tuple[dict[str, list[str]], list[str]]:
