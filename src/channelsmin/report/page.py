@@ -127,9 +127,9 @@ def _cell(line: ReleaseLine, release: Version) -> dict[str, str]:
 
 
 def _times() -> list[tuple[str, str, list[str]]]:
-    """Return the rows of the table of felt times: release, variant, and a time per group size."""
+    """Return the table's rows: release, variant, when the last member is notified by group size."""
     rows: dict[tuple[str, str], dict[str, str]] = {}
-    for release, variant, members, words in performance.felt_times():
+    for release, variant, members, words in performance.notified_times():
         rows.setdefault((release, variant), {})[members] = words
     sizes = sorted({size for times in rows.values() for size in times}, key=int)
     head = ("oTree", "variant", [f"{size} members" for size in sizes])

@@ -51,10 +51,10 @@ def felt_table() -> str:
     return markdown.table(head, rows)
 
 
-def _felt() -> dict[str, Any]:
+def _felt() -> dict[Version, Any]:
     """Return what members feel, for each release on which it was measured."""
     found = results.benchmarks().items()
-    return {str(release): result["felt"] for release, result in found if "felt" in result}
+    return {release: result["felt"] for release, result in found if "felt" in result}
 
 
 def _felt_cells(name: str, measured: Mapping[str, Any]) -> list[str]:
@@ -90,7 +90,7 @@ def times_table() -> str:
     return markdown.table(head, rows)
 
 
-def felt_times() -> list[tuple[str, str, str, str]]:
+def notified_times() -> list[tuple[str, str, str, str]]:
     """Return how long a click takes until the last member is notified: median and 99th percentile.
 
     Each row has a release, its variant, the members of the group, and the two times in words.
@@ -150,10 +150,10 @@ def _costs(count: Mapping[str, Any]) -> tuple[str, ...]:
 
 def circumstances_table() -> str:
     """Return the table of where and when it was measured."""
-    return _circumstances({str(release): r for release, r in results.benchmarks().items()})
+    return _circumstances(results.benchmarks())
 
 
-def _circumstances(found: Mapping[str, Mapping[str, Any]]) -> str:
+def _circumstances(found: Mapping[Version, Mapping[str, Any]]) -> str:
     rows = [
         (
             release,
@@ -196,9 +196,7 @@ def plot(folder: Path = PLOT.parent) -> None:
     measured = results.benchmarks()
     if not measured:
         raise UserError("there are no results: run `python3 run.py bench` first")
-    notified = {
-        str(release): _curves(SUBJECTS, result["times"]) for release, result in measured.items()
-    }
+    notified = {release: _curves(SUBJECTS, each["times"]) for release, each in measured.items()}
     felt = {release: _curves(DESIGNS, result["simulated"]) for release, result in _felt().items()}
     _draw(folder / FELT_PLOT.name, felt, "ms until the last member has the next page")
     _draw(folder / PLOT.name, notified, "ms until the last member is notified")
@@ -211,7 +209,7 @@ def _curves(titles: Mapping[str, str], times: Mapping[str, Any]) -> list[Curve]:
     ]
 
 
-def _draw(file: Path, releases: Mapping[str, Sequence[Curve]], label: str) -> None:
+def _draw(file: Path, releases: Mapping[Version, Sequence[Curve]], label: str) -> None:
     """Draw one panel per release: the median as a solid line, the 99th percentile as a dotted."""
     try:
         import matplotlib
@@ -222,12 +220,9 @@ def _draw(file: Path, releases: Mapping[str, Sequence[Curve]], label: str) -> No
     from matplotlib.ticker import NullFormatter, ScalarFormatter
 
     pyplot.rcParams.update({"svg.hashsalt": "channelsmin", "svg.fonttype": "none"})
+    panels = max(1, len(releases))
     figure, axes = pyplot.subplots(
-        1,
-        max(1, len(releases)),
-        figsize=(3.2 * max(1, len(releases)), 3.6),
-        sharey=True,
-        squeeze=False,
+        1, panels, figsize=(3.2 * panels, 3.6), sharey=True, squeeze=False
     )
     for axis, (release, curves) in zip(axes[0], releases.items(), strict=False):
         for number, curve in enumerate(curves):
@@ -237,7 +232,7 @@ def _draw(file: Path, releases: Mapping[str, Sequence[Curve]], label: str) -> No
                 )
                 axis.loglog([*curve.last], median, "o-", color=f"C{number}", label=curve.label)
                 axis.loglog([*curve.last], p99, ":", color=f"C{number}")
-        axis.set_title(f"oTree {release}\n{variants.serving(Version(release)).name}")
+        axis.set_title(f"oTree {release}\n{variants.serving(release).name}")
         axis.set_xticks(sorted({members for curve in curves for members in curve.last}))
         axis.xaxis.set_major_formatter(ScalarFormatter())
         axis.xaxis.set_minor_formatter(NullFormatter())
