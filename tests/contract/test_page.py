@@ -65,6 +65,24 @@ def test_p3_the_state_of_the_connection_is_announced(
     expect(announced).to_have_text("Connected.", use_inner_text=True, timeout=30_000)
 
 
+def test_p3_a_page_without_a_server_says_that_it_reconnects(
+    session: Session, open_group: OpenGroup, network: Network, open_through_network: OpenMember
+) -> None:
+    """Even if it knows that the group has moved on, and asks for the next page in vain."""
+    third = open_through_network(session, 3).ready()
+    third.page.route("**/p/**", lambda route: route.abort())
+    (first,) = open_group(session, 1)
+    first.click_done()
+    expect(third.page.get_by_text("The next page does not come.")).to_be_visible()
+    network.cut_sockets()
+    for _ in range(2):  # the page has noticed the first failure when the second one comes
+        third.page.wait_for_event("requestfailed")
+    expect(third.page.get_by_text("Reconnecting…")).to_be_visible()
+    third.page.unroute_all()
+    network.restore()
+    third.expect_results(moved_by=1)
+
+
 def test_p3_every_text_that_a_participant_reads_is_in_one_place(
     session: Session, open_group: OpenGroup, export: Export, tmp_path: Path
 ) -> None:
