@@ -10,7 +10,15 @@ from playwright.sync_api import Error, Page, Route, expect
 from channelsmin.runtime.server import Server
 from harness.admin import exported
 from harness.faults import Proxy
-from harness.fixtures import Connect, Groups, NewMember, OpenGroup, OpenMember, SocketUrl
+from harness.fixtures import (
+    Connect,
+    Groups,
+    MoveOn,
+    NewMember,
+    OpenGroup,
+    OpenMember,
+    SocketUrl,
+)
 from harness.instrumented import NEWS, Instrumented
 from harness.members import ON_RESULTS, Network, Session, Socket, Visitor
 from harness.protocol import MOVED, NOT_YET, ask, click
@@ -97,25 +105,21 @@ def test_a2_the_news_reaches_no_socket_of_another_group(
 
 
 def test_a3_a_member_who_comes_after_the_click_is_sent_on_at_once(
-    session: Session, open_group: OpenGroup, open_member: OpenMember
+    session: Session, open_member: OpenMember, move_on: MoveOn
 ) -> None:
-    (first,) = open_group(session, 1)
-    first.click_done()
-    first.expect_results(moved_by=1)
+    move_on(session, 1)
     late = open_member(session, 3)
     late.expect_results(moved_by=1)
     assert "/Results/" in late.opened
 
 
 def test_a3_a_member_who_reloads_after_the_click_is_sent_on_at_once(
-    session: Session, open_group: OpenGroup, open_without_scripts: OpenMember
+    session: Session, open_without_scripts: OpenMember, move_on: MoveOn
 ) -> None:
-    (first,) = open_group(session, 1)
     # Without scripts, so that only the reload can move this member.
     third = open_without_scripts(session, 3)
     third.expect_my_page()
-    first.click_done()
-    first.expect_results(moved_by=1)
+    move_on(session, 1)
     third.page.reload()
     third.expect_results(moved_by=1)
 
@@ -326,10 +330,9 @@ def test_a10_going_on_takes_two_requests(session: Session, open_group: OpenGroup
 
 @pytest.mark.parametrize("failure", ["an error", "no answer"])
 def test_a10_the_page_stays_until_the_next_one_is_there(
-    session: Session, open_group: OpenGroup, open_member: OpenMember, failure: str
+    session: Session, open_member: OpenMember, move_on: MoveOn, failure: str
 ) -> None:
     """Let the first two requests for the next page fail."""
-    (first,) = open_group(session, 1)
     second = open_member(session, 2).ready()
     failed: list[Route] = []
 
@@ -344,7 +347,7 @@ def test_a10_the_page_stays_until_the_next_one_is_there(
             route.abort()
 
     second.page.route(f"**/p/{second.code}/**", fail)
-    first.click_done()
+    move_on(session, 1)
     expect(second.page.get_by_text("The next page does not come.")).to_be_visible()
     second.expect_results(moved_by=1)
     second.page.unroute_all()
@@ -352,14 +355,13 @@ def test_a10_the_page_stays_until_the_next_one_is_there(
 
 
 def test_a10_the_next_page_is_as_if_it_had_been_loaded(
-    session: Session, open_group: OpenGroup, open_member: OpenMember
+    session: Session, open_member: OpenMember, move_on: MoveOn
 ) -> None:
     """It has its own address, history and global names; nothing of the page before is left."""
-    (first,) = open_group(session, 1)
     second = open_member(session, 2).ready()
     second.page.evaluate("window.left = setInterval(() => { window.ticks = 1; }, 10)")
     entries = second.page.evaluate("history.length")
-    first.click_done()
+    move_on(session, 1)
     second.expect_results(moved_by=1)
     second.page.wait_for_function("document.readyState === 'complete'")
     assert second.page.evaluate("[typeof left, typeof ticks]") == ["undefined", "undefined"]

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from channelsmin.runtime.export import Export, write
-from harness.fixtures import NewMember, OpenGroup, OpenMember
+from harness.fixtures import MoveOn, NewMember, OpenGroup, OpenMember
 from harness.members import Network, Session
 
 
@@ -66,13 +66,12 @@ def test_p3_the_state_of_the_connection_is_announced(
 
 
 def test_p3_a_page_without_a_server_says_that_it_reconnects(
-    session: Session, open_group: OpenGroup, network: Network, open_through_network: OpenMember
+    session: Session, network: Network, open_through_network: OpenMember, move_on: MoveOn
 ) -> None:
     """Even if it knows that the group has moved on, and asks for the next page in vain."""
     third = open_through_network(session, 3).ready()
     third.page.route("**/p/**", lambda route: route.abort())
-    (first,) = open_group(session, 1)
-    first.click_done()
+    move_on(session, 1)
     expect(third.page.get_by_text("The next page does not come.")).to_be_visible()
     network.cut_sockets()
     for _ in range(2):  # the page has noticed the first failure when the second one comes

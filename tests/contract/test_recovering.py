@@ -10,6 +10,7 @@ from harness.faults import IN_TIME, KINDS, MisbehavingClient, NetworkFaults, Pro
 from harness.fixtures import (
     Connect,
     Groups,
+    MoveOn,
     NewContext,
     NewMember,
     OpenGroup,
@@ -22,38 +23,33 @@ from harness.protocol import MOVED, NOT_YET, ask
 
 
 def test_r1_a_member_whose_connection_is_cut_moves_when_it_is_back(
-    session: Session, open_group: OpenGroup, network: Network, open_through_network: OpenMember
+    session: Session, network: Network, open_through_network: OpenMember, move_on: MoveOn
 ) -> None:
     third = open_through_network(session, 3).ready()
-    (first,) = open_group(session, 1)
     network.cut()
     expect(third.page.get_by_text("Reconnecting…")).to_be_visible()
-    first.click_done()
-    first.expect_results(moved_by=1)
+    move_on(session, 1)
     third.expect_my_page()
     network.restore()
     third.expect_results(moved_by=1, seconds=IN_TIME)
 
 
 def test_r1_a_member_whose_socket_is_silently_dead_moves(
-    session: Session, open_group: OpenGroup, network: Network, open_through_network: OpenMember
+    session: Session, network: Network, open_through_network: OpenMember, move_on: MoveOn
 ) -> None:
     third = open_through_network(session, 3).ready()
-    (second,) = open_group(session, 2)
     network.loses_messages = True
-    second.click_done()
-    for member in (second, third):
-        member.expect_results(moved_by=2, seconds=IN_TIME)
+    move_on(session, 2)
+    third.expect_results(moved_by=2, seconds=IN_TIME)
 
 
 def test_r1_a_member_whose_connections_are_all_dead_without_a_sign_moves(
-    session: Session, proxy: Proxy, open_group: OpenGroup, new_member: NewMember
+    session: Session, proxy: Proxy, new_member: NewMember, move_on: MoveOn
 ) -> None:
     """Nothing comes through on any connection that is open; new ones work."""
     third = new_member(session.through(proxy.url), 3).open().ready()
-    (first,) = open_group(session, 1)
     proxy.silence()
-    first.click_done()
+    move_on(session, 1)
     third.expect_results(moved_by=1, seconds=IN_TIME)
 
 
@@ -220,10 +216,7 @@ def run_clock(member: Member, seconds: int) -> None:
 
 @pytest.mark.parametrize("event", ["visibilitychange", "online", "pageshow"])
 def test_r6_a_page_that_wakes_up_asks_at_once(
-    session: Session,
-    open_group: OpenGroup,
-    new_member: NewMember,
-    event: str,
+    session: Session, new_member: NewMember, move_on: MoveOn, event: str
 ) -> None:
     """While a phone sleeps, no timer of its pages runs, and its socket dies."""
     third = new_member(session, 3)
@@ -232,9 +225,7 @@ def test_r6_a_page_that_wakes_up_asks_at_once(
     third.open().ready()
     third.page.clock.pause_at(datetime.now() + timedelta(minutes=10))
     network.loses_messages = True
-    (first,) = open_group(session, 1)
-    first.click_done()
-    first.expect_results(moved_by=1)
+    move_on(session, 1)
     third.expect_my_page()
     third.page.evaluate(WAKE_UP, event)
     third.page.clock.run_for(1000)

@@ -33,7 +33,8 @@ from channelsmin.runtime.server import Server
 from channelsmin.testing import browser as browsers
 from harness.faults import Proxy
 from harness.instrumented import GROUPS, MANY_GROUPS, Instrumented, build, edit
-from harness.members import Member, Network, Session, Socket, Tabs
+from harness.members import Member, Network, Session, Socket, Tabs, Visitor
+from harness.protocol import MOVED, click
 
 OpenGroup = Callable[..., list[Member]]
 NewContext = Callable[..., BrowserContext]
@@ -41,6 +42,7 @@ NewMember = Callable[..., Member]
 OpenMember = Callable[[Session, int], Member]
 SocketUrl = Callable[[Session, str], str]
 Connect = Callable[..., Socket]
+MoveOn = Callable[[Session, int], None]
 
 SERVERS = ("built_production", "built_instrumented", "server")
 """The fixtures that start a server for the whole run."""
@@ -139,7 +141,7 @@ def pytest_runtest_makereport(
     if report.failed:
         for value in getattr(item, "funcargs", {}).values():
             server = getattr(value, "server", value)
-            if isinstance(server, Server):
+            if isinstance(server, Server) and server.log.exists():
                 report.sections.append((f"end of {server.log}", server.last_output(lines=30)))
     return report
 
@@ -396,6 +398,18 @@ def connect() -> Iterator[Connect]:
     yield connect
     for socket in sockets:
         socket.close()
+
+
+@pytest.fixture
+def move_on(socket_url: SocketUrl, connect: Connect) -> MoveOn:
+    """Return a function that lets a member without a page click, and so moves the group."""
+
+    def move_on(session: Session, clicker: int) -> None:
+        socket = connect(socket_url(session, Visitor(session, clicker).visit().code))
+        socket.send(click())
+        assert socket.receive_or_repeat(click()) == MOVED
+
+    return move_on
 
 
 @pytest.fixture

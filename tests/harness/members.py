@@ -32,6 +32,19 @@ RESULTS_LINE = """() => {
     return location.pathname.includes('/Results/') && line && line.innerText;
 }"""
 
+MIDDLE = """selector => {
+    const control = document.querySelector(selector);
+    if (!control || control.disabled) return null;
+    control.scrollIntoView({block: 'center'});
+    const {x, y, width, height} = control.getBoundingClientRect();
+    const middle = [x + width / 2, y + height / 2];
+    return control.contains(document.elementFromPoint(...middle)) && middle;
+}"""
+"""Returns the point at which a click reaches this control, or nothing."""
+
+POLL = 20
+"""Milliseconds between two looks at a page."""
+
 TRIES = 3
 """How often a tab is told to leave a page that is navigating."""
 
@@ -175,7 +188,7 @@ class Tabs:
         return self._idle.pop() if self._idle else self._context.new_page()
 
     def take_back(self, tab: Page) -> None:
-        """Leave the tab's page, and keep the tab for the next test.
+        """Keep the tab for the next test, and leave MyPage, which would go on asking the server.
 
         It is not closed: Chromium loses the command to close a tab that is just navigating, and
         Playwright then waits for ever. This is so until Chromium has fixed
@@ -183,7 +196,8 @@ class Tabs:
         """
         for _ in range(TRIES):
             with suppress(Error):  # the page itself is navigating
-                tab.goto("about:blank", timeout=5_000)
+                if not ON_RESULTS.search(tab.url):
+                    tab.goto("about:blank", timeout=5_000)
                 self._idle.append(tab)
                 return
 
@@ -249,17 +263,34 @@ class Member:
         deadline = time.monotonic() + 15
         while not self.sent:
             assert time.monotonic() < deadline, f"{self.page.url} has sent nothing"
-            self.page.wait_for_timeout(20)
+            self.page.wait_for_timeout(POLL)
         return self
 
     def click_done(self) -> None:
         """Click the button."""
-        self.page.get_by_role("button", name="Done").click()
+        self._click("#done")
 
     def go_on(self) -> None:
         """Click oTree's Next button."""
         self.sent.clear()
-        self.page.locator(".otree-btn-next").click()
+        self._click(".otree-btn-next")
+
+    def _click(self, selector: str) -> None:
+        self.page.mouse.click(*self._wait_for(MIDDLE, selector))
+
+    def _wait_for(self, expression: str, argument: Any = None, seconds: float = 15) -> Any:
+        """Return what this JavaScript function returns, as soon as that is something.
+
+        The page's own wait_for_function and click do the same for twice the CPU time: they load a
+        large script into each page first.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            with suppress(Error):  # the page is navigating
+                if found := self.page.evaluate(expression, argument):
+                    return found
+            assert time.monotonic() < deadline, f"in vain on {self.page.url}: {expression}"
+            self.page.wait_for_timeout(POLL)
 
     def expect_my_page(self) -> None:
         """Expect to be on the page with the button."""
@@ -271,9 +302,12 @@ class Member:
 
     def moved_by(self, seconds: float = 15) -> int:
         """Wait until on Results, and return the member whom it names, or NOBODY."""
-        # Not wait_for_url: the address can change a moment before the page that belongs to it.
-        shown = self.page.wait_for_function(RESULTS_LINE, timeout=seconds * 1000).json_value()
-        return named_in(str(shown))
+        start = time.monotonic()
+        with suppress(Error):
+            self.page.wait_for_url(ON_RESULTS, wait_until="commit", timeout=seconds * 1000)
+        # The address can change a moment before the page that belongs to it.
+        left = max(1, start + seconds - time.monotonic())
+        return named_in(self._wait_for(RESULTS_LINE, seconds=left))
 
     def texts(self) -> set[str]:
         """Return the texts of the page's title and content, shown or hidden, without oTree's."""
