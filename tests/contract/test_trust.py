@@ -59,7 +59,7 @@ def test_s1_nothing_that_a_client_sends_names_another_group(
     # The attacker has no browser, so that every attempt is made while they are on MyPage.
     attacker = Visitor(ours, 1).visit()
     messages = [click(), *(json.dumps(m) for m in crossed_messages(guide, victim))]
-    for url in crossed_urls(guide.socket_url_of(attacker.code), victim.socket_url, victim.code):
+    for url in crossed_urls(guide.socket_url_of(attacker.code), victim):
         socket = connect(url)
         socket.send(*messages, ask())
         socket.received_by_now()
@@ -72,9 +72,9 @@ def test_s1_nothing_that_a_client_sends_names_another_group(
     assert other.moved_by() == 2
 
 
-def crossed_urls(ours: str, theirs: str, secret: str) -> list[str]:
-    """Return our address, and copies of it with each part of theirs that is not secret."""
-    our, their = urlsplit(ours), urlsplit(theirs)
+def crossed_urls(ours: str, victim: Member) -> list[str]:
+    """Return our address, and copies of it with each part of the victim's that is not secret."""
+    our, their, secret = urlsplit(ours), urlsplit(victim.socket_url), victim.code
     urls = [ours]
     for place, (mine, other) in enumerate(
         zip(our.path.split("/"), their.path.split("/"), strict=True)
@@ -87,7 +87,7 @@ def crossed_urls(ours: str, theirs: str, secret: str) -> list[str]:
     for name, other in parse_qsl(their.query):
         if other not in (secret, query[name]):
             urls.append(urlunsplit(our._replace(query=urlencode({**query, name: other}))))
-    hints = urlencode({"group": 2, "id_in_subsession": 2})
+    hints = urlencode(number_of_group(victim))
     urls.append(urlunsplit(our._replace(query="&".join(filter(None, [our.query, hints])))))
     return urls
 
@@ -99,12 +99,16 @@ def crossed_messages(guide: Member, victim: Member) -> list[dict[str, object]]:
     ours: dict[str, object] = json.loads(guide.sent[0])
     differing = {name: value for name, value in theirs.items() if ours.get(name) != value}
     hints: dict[str, object] = {
-        "group": 2,
-        "id_in_subsession": 2,
+        **number_of_group(victim),
         "participant_code": victim.code,
         "code": victim.code,
     }
     return [{**plain, **differing}, *({**plain, name: value} for name, value in hints.items())]
+
+
+def number_of_group(member: Member) -> dict[str, int]:
+    """Return the number of a member's group, under the names that an app could give it."""
+    return dict.fromkeys(("group", "id_in_subsession"), member.session.number)
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,8 @@ class Session:
     url: str
     code: str
     links: Sequence[str]
+    number: int = 1
+    """Of the group in its session, from 1, as oTree counts."""
 
     @classmethod
     def create(cls, admin: Page, url: str, config: str) -> "Session":
@@ -125,7 +127,8 @@ class Session:
 
     def group(self, number: int, size: int = 3) -> "Session":
         """Return one of its groups, counted from 0."""
-        return replace(self, links=self.links[number * size : (number + 1) * size])
+        links = self.links[number * size : (number + 1) * size]
+        return replace(self, links=links, number=number + 1)
 
     def through(self, url: str) -> "Session":
         """Return the same session, as it is reached at another address of its server."""
