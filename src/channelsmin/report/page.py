@@ -127,13 +127,13 @@ def _cell(line: ReleaseLine, release: Version) -> dict[str, str]:
 
 
 def _times() -> list[tuple[str, str, list[str]]]:
-    """Return the table's rows: release, variant, when the last member is notified by group size."""
+    """Return the table's rows: release, variant, when the last member is there, by the group."""
     rows: dict[tuple[str, str], dict[str, str]] = {}
-    for release, variant, members, words in performance.notified_times():
-        rows.setdefault((release, variant), {})[members] = words
-    sizes = sorted({size for times in rows.values() for size in times}, key=int)
-    head = ("oTree", "variant", [f"{size} members" for size in sizes])
-    body = [(*name, [times.get(size, "") for size in sizes]) for name, times in rows.items()]
+    for release, variant, group, words in performance.felt_times():
+        rows.setdefault((release, variant), {})[group] = words
+    groups = list(dict.fromkeys(group for times in rows.values() for group in times))
+    head = ("oTree", "variant", groups)
+    body = [(*name, [times.get(group, "") for group in groups]) for name, times in rows.items()]
     return [head, *body]
 
 

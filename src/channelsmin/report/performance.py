@@ -1,7 +1,7 @@
 """The tables and the plots of docs/performance.md, from matrix/benchmarks."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,10 +41,8 @@ def felt_table() -> str:
         *("x floor", "arrivals", "lost", "error pages", "errors got over"),
     )
     rows = [
-        (release, f"{members}{place}", title, *_felt_cells(name, measured))
-        for release, result in _felt().items()
-        for part, place in (("simulated", ""), ("tabs", " tabs"))
-        for members, measured in result[part].items()
+        (release, group, title, *_felt_cells(name, measured))
+        for release, group, measured in _felt_groups()
         for name, title in DESIGNS.items()
         if name in measured
     ]
@@ -55,6 +53,25 @@ def _felt() -> dict[Version, Any]:
     """Return what members feel, for each release on which it was measured."""
     found = results.benchmarks().items()
     return {release: result["felt"] for release, result in found if "felt" in result}
+
+
+def felt_times() -> list[tuple[str, str, str, str]]:
+    """Return when the last member has the next page: the median and the 99th percentile.
+
+    Each row has a release, its variant, the members of the group, and the two times in words.
+    """
+    return [
+        (str(release), variants.serving(release).name, group, _times(measured["variant"]["last"]))
+        for release, group, measured in _felt_groups()
+    ]
+
+
+def _felt_groups() -> Iterator[tuple[Version, str, Mapping[str, Any]]]:
+    """Yield what each group felt, and what it is called: `3`, or `3 tabs`."""
+    for release, result in _felt().items():
+        for part, place in (("simulated", ""), ("tabs", " tabs")):
+            for members, measured in result[part].items():
+                yield release, f"{members}{place}", measured
 
 
 def _felt_cells(name: str, measured: Mapping[str, Any]) -> list[str]:
@@ -88,18 +105,6 @@ def times_table() -> str:
         if name in measured
     ]
     return markdown.table(head, rows)
-
-
-def notified_times() -> list[tuple[str, str, str, str]]:
-    """Return how long a click takes until the last member is notified: median and 99th percentile.
-
-    Each row has a release, its variant, the members of the group, and the two times in words.
-    """
-    return [
-        (str(release), variants.serving(release).name, members, _times(measured["variant"]["last"]))
-        for release, result in results.benchmarks().items()
-        for members, measured in result["times"].items()
-    ]
 
 
 def _time_cells(name: str, measured: Mapping[str, Any]) -> list[str]:
