@@ -32,16 +32,6 @@ RESULTS_LINE = """() => {
     return location.pathname.includes('/Results/') && line && line.innerText;
 }"""
 
-MIDDLE = """selector => {
-    const control = document.querySelector(selector);
-    if (!control || control.disabled) return null;
-    control.scrollIntoView({block: 'center'});
-    const {x, y, width, height} = control.getBoundingClientRect();
-    const middle = [x + width / 2, y + height / 2];
-    return control.contains(document.elementFromPoint(...middle)) && middle;
-}"""
-"""Returns the point at which a click reaches this control, or nothing."""
-
 POLL = 20
 """Milliseconds between two looks at a page."""
 
@@ -271,29 +261,12 @@ class Member:
 
     def click_done(self) -> None:
         """Click the button."""
-        self._click("#done")
+        self.page.get_by_role("button", name="Done").click()
 
     def go_on(self) -> None:
         """Click oTree's Next button."""
         self.sent.clear()
-        self._click(".otree-btn-next")
-
-    def _click(self, selector: str) -> None:
-        self.page.mouse.click(*self._wait_for(MIDDLE, selector))
-
-    def _wait_for(self, expression: str, argument: Any = None, seconds: float = 15) -> Any:
-        """Return what this JavaScript function returns, as soon as that is something.
-
-        The page's own wait_for_function and click do the same for twice the CPU time: they load a
-        large script into each page first.
-        """
-        deadline = time.monotonic() + seconds
-        while True:
-            with suppress(Error):  # the page is navigating
-                if found := self.page.evaluate(expression, argument):
-                    return found
-            assert time.monotonic() < deadline, f"in vain on {self.page.url}: {expression}"
-            self.page.wait_for_timeout(POLL)
+        self.page.locator(".otree-btn-next").click()
 
     def expect_my_page(self) -> None:
         """Expect to be on the page with the button."""
@@ -305,12 +278,17 @@ class Member:
 
     def moved_by(self, seconds: float = 15) -> int:
         """Wait until on Results, and return the member whom it names, or NOBODY."""
-        start = time.monotonic()
+        # The page's own wait_for_function loads a large script into each page first.
+        deadline = time.monotonic() + seconds
         with suppress(Error):
             self.page.wait_for_url(ON_RESULTS, wait_until="commit", timeout=seconds * 1000)
         # The address can change a moment before the page that belongs to it.
-        left = max(1, start + seconds - time.monotonic())
-        return named_in(self._wait_for(RESULTS_LINE, seconds=left))
+        while True:
+            with suppress(Error):  # the page is navigating
+                if shown := self.page.evaluate(RESULTS_LINE):
+                    return named_in(shown)
+            assert time.monotonic() < deadline, f"{self.page.url} is not Results"
+            self.page.wait_for_timeout(POLL)
 
     def texts(self) -> set[str]:
         """Return the texts of the page's title and content, shown or hidden, without oTree's."""
