@@ -14,6 +14,7 @@ from packaging.version import Version
 
 from channelsmin.errors import UserError
 from channelsmin.matrix import notes, releases, variants
+from channelsmin.matrix.code_signs import Strength
 from channelsmin.matrix.variants import Variant
 from channelsmin.project import (
     code_evidence,
@@ -346,13 +347,16 @@ def _allowed(ranges: Sequence[Source]) -> list[Version]:
 
 def _raise_none_allowed(ranges: Sequence[Source], stated: str) -> None:
     first = releases.known()[0]
-    upper = [
-        Version(one.version)
+    bounds = [
+        (source, one, Version(one.version.removesuffix(".*")))
         for source in ranges
         for one in source.requirement.specifier
-        if one.operator in ("<", "<=")
     ]
-    if any(bound <= Version(first.base_version) for bound in upper):
+    if any(
+        bound <= Version(first.base_version)
+        and (one.operator in ("<", "<=") or _contains(source, bound))
+        for source, one, bound in bounds
+    ):
         raise UserError(
             f"the project's oTree is older than any variant, which begin with {first}: {stated}"
         )
@@ -381,6 +385,12 @@ def _choose(case: _Case, allowed: list[Version], stated: str, assumptions: list[
             f"none of the allowed releases runs on Python {hint.python}, {hint.where}"
         )
         suited = allowed
+    elif foreign := _for_no_release(case.evidence, suited, allowed):
+        hint, first = case.said.pythons[0], foreign[0]
+        suited = [one for one in allowed if first.sign.allows(one)]
+        assumptions.append(
+            f"{hint.where} says Python {hint.python}, but the code is for other releases: {first}"
+        )
     elif pythons and suited[-1] != allowed[-1]:
         hint = case.said.pythons[0]
         assumptions.append(
@@ -415,6 +425,19 @@ def _choose(case: _Case, allowed: list[Version], stated: str, assumptions: list[
     certainty = Certainty.LIKELY if len(after) == 1 and not only else Certainty.ASSUMED
     candidates = _ranked(release, left, suited, allowed)
     return _found(case, release, False, certainty, stated, assumptions, used, candidates)
+
+
+def _for_no_release(
+    evidence: Sequence[Evidence], suited: Sequence[Version], allowed: Sequence[Version]
+) -> list[Evidence]:
+    """Return the signs that rule out all releases that suit the Python, and not all others."""
+    return [
+        one
+        for one in evidence
+        if one.sign.strength is Strength.ONLY
+        and not any(map(one.sign.allows, suited))
+        and any(map(one.sign.allows, allowed))
+    ]
 
 
 def _runs_on(release: Version, pythons: Sequence[str]) -> bool:
