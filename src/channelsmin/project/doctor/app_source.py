@@ -113,15 +113,24 @@ class App:
             return None
         return ".".join([*package[: len(package) - up], *wanted])
 
-    def constants(self, module: str, depth: int = 3) -> dict[str, str]:
-        """Return the texts that a module assigns to names, as far as they are written out."""
+    @functools.cached_property
+    def _constants(self) -> dict[str, dict[str, str]]:
+        return {}
+
+    def constants(self, module: str) -> dict[str, str]:
+        """Return the texts that a module assigns to names; each module is looked at once."""
+        if module not in self._constants:
+            self._constants[module] = self._assigned(module)
+        return self._constants[module]
+
+    def _assigned(self, module: str, depth: int = 3) -> dict[str, str]:
         found: dict[str, str] = {}
         for line in self.modules[module].tree.body:
             if isinstance(line, ast.ImportFrom) and depth:
                 source = self.resolve(module, line)
                 theirs: dict[str, str] = {}
                 if source is not None and source in self.modules:
-                    theirs = self.constants(source, depth - 1)
+                    theirs = self._assigned(source, depth - 1)
                 names = {one.asname or one.name: one.name for one in line.names}
                 found |= {ours: theirs[name] for ours, name in names.items() if name in theirs}
             elif isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):

@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +23,10 @@ from channelsmin.project.doctor.app_source import (
     Page,
     Route,
     name_of,
+    text_of,
 )
 from channelsmin.project.doctor.finding import Finding
-from channelsmin.project.doctor.template_source import Template
+from channelsmin.project.doctor.template_source import Address, AppContext, Template
 from channelsmin.project.pick import Pick
 from channelsmin.project.settings import SettingsFile
 from channelsmin.project.source import NAMES
@@ -72,6 +74,23 @@ class Context:
             self._shown[page.template] = template_source.closure(page.template, self.templates)
         return self._shown[page.template]
 
+    @functools.cached_property
+    def _addresses(self) -> dict[str, list[Address]]:
+        return {}
+
+    def addresses(self, app: App) -> list[Address]:
+        """Return the sockets that an app's pages open; each app is looked at once."""
+        if app.name not in self._addresses:
+            found = (
+                address
+                for page in app.pages()
+                for address in template_source.addresses(
+                    self.shown(page), _variables(app, page, self.shown(page))
+                )
+            )
+            self._addresses[app.name] = list({one.where: one for one in found}.values())
+        return self._addresses[app.name]
+
     def is_followed(self, page: Page) -> bool:
         """Return whether everything that a page shows is known: no template is named by a value."""
         return page.template in self.templates and not any(
@@ -89,6 +108,7 @@ class Context:
             for end in ("js", "mjs")
             for below in ("_static", "*/static")
             for path in self.folder.glob(f"{below}/**/*.{end}")
+            if path.is_file()
         ]
         return [path.read_text(encoding="utf-8", errors="replace") for path in scripts]
 
@@ -118,6 +138,30 @@ class Context:
 
 
 Check = Callable[[App, Context], Iterator[Finding]]
+
+
+def _variables(app: App, page: Page, shown: list[Template]) -> AppContext:
+    """Return the variables that a page gives its template, None if they are not certain."""
+    texts = "".join(template.text for template in shown)
+    if not app.is_plain(page) or re.search(r"\{%\s*(with|for)\b", texts):
+        return None
+    method = page.method("vars_for_template")
+    variables: dict[str, str] = {}
+    for node in ast.walk(method) if method else ():
+        if not isinstance(node, ast.Return):
+            continue
+        names = app.constants(page.module)
+        match node.value:
+            case ast.Dict(keys=keys, values=values) if None not in keys:
+                pairs = zip(keys, values, strict=True)
+                variables |= {text_of(k, names): text_of(v, names) for k, v in pairs if k}
+            case ast.Call(func=ast.Name(id="dict"), args=[], keywords=given) if all(
+                one.arg for one in given
+            ):
+                variables |= {one.arg or "": text_of(one.value, names) for one in given}
+            case _:
+                return None
+    return variables
 
 
 def _is_real_time(app: App, context: Context) -> bool:

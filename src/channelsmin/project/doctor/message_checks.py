@@ -35,12 +35,17 @@ GROUP_NAME = re.compile(r"[a-zA-Z0-9_.\-]*")
 LONGEST_GROUP_NAME = 99
 """Characters (channels 2.4:channels/layers.py, asgiref 0.14:asgiref/base_layer.py)."""
 
+SEND_WORDS = (b"group_", b"async_to_sync", b"Group")
+"""A module without any of these words calls nothing that a check here looks at."""
+
 Message = dict[str, ast.expr]
 
 
 def _calls(app: App) -> Iterator[tuple[str, Function | None, ast.Call]]:
-    """Yield each call with its module and the innermost function that contains it."""
+    """Yield each call of a sending module, with the innermost function that contains it."""
     for name, module in app.modules.items():
+        if not any(word in module.text for word in SEND_WORDS):
+            continue
         pending: list[tuple[Function | None, ast.AST]] = [(None, module.tree)]
         while pending:
             inside, node = pending.pop()

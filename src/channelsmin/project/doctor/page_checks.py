@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from packaging.version import Version
 
-from channelsmin.project.doctor import template_source
-from channelsmin.project.doctor.app_source import UNKNOWN, App, Page, Route, text_of
+from channelsmin.project.doctor.app_source import UNKNOWN, App, Route
 from channelsmin.project.doctor.context import (
     CHANNELS_1,
     LIVE_PAGES,
@@ -16,7 +15,7 @@ from channelsmin.project.doctor.context import (
     live_method_of,
 )
 from channelsmin.project.doctor.finding import Finding
-from channelsmin.project.doctor.template_source import Address, AppContext, Template
+from channelsmin.project.doctor.template_source import Template
 
 ASKS_FIRST = re.compile(r"typeof\s*\(?\s*liveSend\b|window\.liveSend\b")
 """A script that looks first whether the page has liveSend: it is shared by other pages."""
@@ -52,42 +51,9 @@ def _lost_templates(app: App, context: Context) -> Iterator[Finding]:
                 )
 
 
-def _addresses(app: App, context: Context) -> list[Address]:
-    found = (
-        address
-        for page in app.pages()
-        for address in template_source.addresses(context.shown(page), _context(app, page, context))
-    )
-    return list({address.where: address for address in found}.values())
-
-
-def _context(app: App, page: Page, context: Context) -> AppContext:
-    """Return the variables that a page gives its template, None if they are not certain."""
-    texts = "".join(template.text for template in context.shown(page))
-    if not app.is_plain(page) or re.search(r"\{%\s*(with|for)\b", texts):
-        return None
-    method = page.method("vars_for_template")
-    variables: dict[str, str] = {}
-    for node in ast.walk(method) if method else ():
-        if not isinstance(node, ast.Return):
-            continue
-        names = app.constants(page.module)
-        match node.value:
-            case ast.Dict(keys=keys, values=values) if None not in keys:
-                pairs = zip(keys, values, strict=True)
-                variables |= {text_of(k, names): text_of(v, names) for k, v in pairs if k}
-            case ast.Call(func=ast.Name(id="dict"), args=[], keywords=given) if all(
-                one.arg for one in given
-            ):
-                variables |= {one.arg or "": text_of(one.value, names) for one in given}
-            case _:
-                return None
-    return variables
-
-
 def _not_served(app: App, context: Context) -> Iterator[Finding]:
     """Find sockets that a page opens and no route serves."""
-    for address in _addresses(app, context):
+    for address in context.addresses(app):
         if context.api == LIVE_PAGES:
             if address.path and not context.has_other_routes:
                 yield Finding(
@@ -134,7 +100,7 @@ def _serves(route: Route, path: str, context: Context) -> bool:
 def _unused_routes(app: App, context: Context) -> Iterator[Finding]:
     if context.api == LIVE_PAGES:
         return
-    every = [address for one in context.apps for address in _addresses(one, context)]
+    every = [address for one in context.apps for address in context.addresses(one)]
     followed = all(context.is_followed(page) for page in app.pages())
     certain = all(address.path for address in every) and app.pages() and followed
     if not certain or context.scripts_have("WebSocket"):
@@ -192,7 +158,7 @@ def _live_pages(app: App, context: Context) -> Iterator[Finding]:
 
 def _written_hosts(app: App, context: Context) -> Iterator[Finding]:
     """Find sockets whose scheme or host is written out: on another server they do not open."""
-    for address in _addresses(app, context):
+    for address in context.addresses(app):
         if address.host in LOCAL:
             yield Finding(
                 f"the socket's host is written out: {address.host}",
