@@ -56,7 +56,7 @@ def _procfile(folder: Path) -> list[Started]:
 
 def _dockerfile(folder: Path) -> list[Started]:
     found = []
-    for file in sorted(folder.glob("Dockerfile*")):
+    for file in sorted(filter(Path.is_file, folder.glob("Dockerfile*"))):
         for number, line in enumerate(text_of(file).splitlines(), 1):
             if match := re.match(r"\s*(?:CMD|ENTRYPOINT)\s+(.*)", line, re.IGNORECASE):
                 words = " ".join(re.findall(r"[^\s\"',\[\]]+", match[1]))
@@ -66,7 +66,7 @@ def _dockerfile(folder: Path) -> list[Started]:
 
 def _compose(folder: Path) -> list[Started]:
     found = []
-    for file in sorted({*folder.glob("*compose*.yml"), *folder.glob("*compose*.yaml")}):
+    for file in sorted(filter(Path.is_file, folder.glob("*compose*.y*ml"))):
         text = text_of(file)
         try:
             services = (yaml.safe_load(text) or {}).get("services") or {}
@@ -145,7 +145,9 @@ def _processes(examined: Examined) -> Iterator[Finding]:
         return
     procfile = [one for one in _procfile(examined.folder) if one.otree in SERVERS]
     compose = [one for one in _compose(examined.folder) if one.otree in SERVERS]
-    for servers in (procfile, compose):
+    files = {one.where.partition(":")[0] for one in compose}
+    each = [[one for one in compose if one.where.startswith(f"{name}:")] for name in sorted(files)]
+    for servers in (procfile, *each):
         if sum(one.count for one in servers) > 1:
             several = next((one for one in servers if one.count > 1), servers[-1])
             yield Finding(
@@ -179,8 +181,9 @@ def _redis(examined: Examined) -> Iterator[Finding]:
     servers = [one for one in _procfile(examined.folder) if one.otree in SERVERS]
     if not servers or not api_changes.needs_redis_in_production(examined.release):
         return
-    places = ("app.json", ".env", "heroku.yml", "docker-compose.yml", "compose.yml")
-    texts = [text_of(examined.folder / n) for n in places if (examined.folder / n).is_file()]
+    places = ("app.json", ".env", "heroku.yml", "*compose*.y*ml")
+    files = (file for name in places for file in examined.folder.glob(name))
+    texts = [text_of(file) for file in files if file.is_file()]
     settings = examined.settings.strings("CHANNEL_LAYERS") | examined.settings.strings("REDIS_URL")
     if any("redis" in text.lower() for text in texts) or any(map(ELSEWHERE.match, settings)):
         return
