@@ -6,16 +6,21 @@ Each module is parsed and walked once.
 import ast
 import functools
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import libcst as cst
+
+from channelsmin.errors import UserError
+from channelsmin.project import nesting
 from channelsmin.project.doctor.finding import Finding
 
 UNKNOWN = "\0"
 """The place holder, in a text, of a part that is only known when the project runs."""
 
-ROUTE_CALLS = {"route", "route_class", "as_route", "url", "re_path", "path"}
+ROUTE_CALLS = {"route", "route_class", "as_route", "include", "url", "re_path", "path"}
 ROUTE_LISTS = ("channel_routing", "websocket_routes")
 """The calls that make a route, and the names of the list of routes: until 2.2, and from 2.3 on."""
 
@@ -23,6 +28,9 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 ASSIGNMENTS = (ast.Assign, ast.AugAssign, ast.AnnAssign)
 IMPORTS = (ast.Import, ast.ImportFrom)
+
+PLAIN = (*FUNCTIONS, *ASSIGNMENTS, ast.Expr, ast.Pass)
+"""The statements of a class that say what it has, whatever happens."""
 
 LEADS_NOWHERE = frozenset({"ctx", "op", "ops"})
 """The fields of a syntax tree's parts that have nothing that a check looks for."""
@@ -86,7 +94,9 @@ class Page:
     def is_plain(self) -> bool:
         """Whether it inherits from oTree's Page only, and nothing else adds to it."""
         is_page = [name_of(base) for base in self.node.bases] == ["Page"]
-        return is_page and not self.node.decorator_list and not self.node.keywords
+        plain_body = all(isinstance(line, PLAIN) for line in self.node.body)
+        adds = self.node.decorator_list or self.node.keywords
+        return is_page and plain_body and not adds
 
     def method(self, name: str) -> Function | None:
         """Return the method of this name, if the class itself has one."""
@@ -296,7 +306,13 @@ class App:
         found |= {
             name_of(call.args[0]) for call in calls if name_of(call.func) == "setattr" and call.args
         }
-        return frozenset(found)
+        return frozenset(found | (self._in_sequence if found & self._loop_names else set()))
+
+    @functools.cached_property
+    def _loop_names(self) -> set[str]:
+        """The names that stand for one page after the other: `for page in page_sequence`."""
+        loops = (node for _, node in self.of(ast.For) if isinstance(node, ast.For))
+        return {name_of(loop.target) for loop in loops if name_of(loop.iter) == "page_sequence"}
 
     def is_plain(self, page: Page) -> bool:
         """Return whether everything that a page has is written in its class."""
@@ -325,7 +341,9 @@ def read(project: Path) -> tuple[list[App], list[Finding]]:
         modules = {}
         for path in sorted(folder.rglob("*.py")):
             place = path.relative_to(project)
-            if not all(part.isidentifier() for part in place.with_suffix("").parts):
+            if not path.is_file() or not all(
+                part.isidentifier() for part in place.with_suffix("").parts
+            ):
                 continue  # `pages copy.py`, or an editor's .history: nothing can import it
             text = path.read_bytes()
             tree = parse(project, place, text)
@@ -339,18 +357,41 @@ def read(project: Path) -> tuple[list[App], list[Finding]]:
 
 
 def parse(project: Path, place: Path, text: bytes | None = None) -> ast.Module | Finding:
-    """Return a file of the project, parsed, or why it is not valid Python."""
+    """Return a file of the project, parsed, or why it is not valid Python.
+
+    A remark if only the Python that runs this program cannot read it.
+    """
+    source = (project / place).read_bytes() if text is None else text
     try:
-        return ast.parse((project / place).read_bytes() if text is None else text)
+        return ast.parse(source)
     except (SyntaxError, ValueError) as error:
+        where = f"{place.as_posix()}:{getattr(error, 'lineno', None) or 1}"
+        if _is_newer_python(source, place):
+            here = f"{sys.version_info.major}.{sys.version_info.minor}"
+            return Finding(
+                f"not checked, as it is written for a later Python than {here}",
+                where,
+                f"this program runs on Python {here}",
+                "run it on the project's own Python to have the file checked",
+                is_remark=True,
+            )
         return Finding(
             f"a syntax error: {getattr(error, 'msg', error)}",
-            f"{place.as_posix()}:{getattr(error, 'lineno', None) or 1}",
+            where,
             "Python cannot read the file, so the server does not start, or starts without the "
-            "app's "
-            "routes",
+            "app's routes",
             "fix the line, or the one before it",
         )
+
+
+def _is_newer_python(source: bytes, place: Path) -> bool:
+    """Return whether LibCST, which knows later Pythons than the one that runs, reads a file."""
+    try:
+        nesting.check(source, place.name)
+        cst.parse_module(source)
+    except (cst.ParserSyntaxError, UserError, LookupError, SyntaxError, ValueError):
+        return False
+    return True
 
 
 def _may_be_app(folder: Path) -> bool:
@@ -375,7 +416,7 @@ def _route(call: ast.Call, constants: Mapping[str, str], where: str) -> Route:
     if isinstance(consumer, ast.Call):  # Consumer.as_asgi()
         consumer = consumer.func.value if isinstance(consumer.func, ast.Attribute) else None
     text = text_of(pattern, constants) if pattern else UNKNOWN
-    return Route(UNKNOWN if kind == "path" else text, name_of(consumer) or None, where)
+    return Route(UNKNOWN if kind in {"path", "include"} else text, name_of(consumer) or None, where)
 
 
 def name_of(node: ast.AST | None) -> str:

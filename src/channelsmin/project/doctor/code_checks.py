@@ -210,6 +210,9 @@ def _refusal(value: ast.expr | None, nodes: list[ast.AST], depth: int = 2) -> st
                 for node in nodes
                 if isinstance(node, ast.Assign) and name in map(name_of, node.targets)
             ]
+            stored = _keys_stored(name, nodes)
+            if stored and len(values) == 1 and _is_dict(values[0]):
+                return f"a dict with the key {stored[0]!r}"
             changed = any(
                 isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)
                 for node in nodes
@@ -217,6 +220,24 @@ def _refusal(value: ast.expr | None, nodes: list[ast.AST], depth: int = 2) -> st
             if len(values) == 1 and changed:
                 return _refusal(values[0], nodes, depth - 1)
     return ""
+
+
+def _keys_stored(name: str, nodes: list[ast.AST]) -> list[str]:
+    """Return the texts under which a function stores something in a dict: `answer['x'] = 1`."""
+    return [
+        node.slice.value
+        for node in nodes
+        if isinstance(node, ast.Subscript)
+        and isinstance(node.ctx, ast.Store)
+        and name_of(node.value) == name
+        and isinstance(node.slice, ast.Constant)
+        and isinstance(node.slice.value, str)
+    ]
+
+
+def _is_dict(value: ast.expr) -> bool:
+    is_call = isinstance(value, ast.Call) and name_of(value.func) == "dict"
+    return is_call or isinstance(value, ast.Dict)
 
 
 def _timeouts(app: App, context: Context) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from channelsmin.project.doctor import app_source, template_source
 from channelsmin.project.doctor.app_source import (
     IMPORTS,
     ROUTE_LISTS,
+    UNKNOWN,
     App,
     Function,
     Page,
@@ -33,6 +34,9 @@ from channelsmin.project.source import NAMES
 
 CHANNELS_1, CHANNELS_2, LIVE_PAGES = Api.CHANNELS_0_17, Api.CHANNELS_2, Api.LIVE_PAGES
 
+
+SAMPLES = ("1", "abc", "a1,2", "a/b")
+"""Samples for the parts of an address that are only known when the project runs."""
 
 WRITTEN_FOR = {
     ("channels.generic.websockets", ""): CHANNELS_1,
@@ -53,6 +57,7 @@ class Context:
 
     `read_routes` are the modules, such as `lobby.routing`, that settings.py makes oTree read.
     `imported` are the modules that the server imports, as pairs of an app and its module.
+    `packages` are those that the project itself requires.
     """
 
     folder: Path
@@ -63,6 +68,7 @@ class Context:
     routes: tuple[Route, ...]
     read_routes: frozenset[str]
     imported: frozenset[tuple[str, str]]
+    packages: frozenset[str]
 
     @functools.cached_property
     def _shown(self) -> dict[str, list[Template]]:
@@ -90,6 +96,18 @@ class Context:
             )
             self._addresses[app.name] = list({one.where: one for one in found}.values())
         return self._addresses[app.name]
+
+    def serves(self, route: Route, path: str) -> bool:
+        """Return whether a route may serve a path."""
+        paths = (path.replace(UNKNOWN, sample) for sample in SAMPLES)
+        if UNKNOWN in route.pattern:
+            return True
+        try:
+            if self.api == CHANNELS_1:
+                return any(re.match(route.pattern, one) for one in paths)
+            return any(re.search(route.pattern, one.lstrip("/")) for one in paths)
+        except re.error:
+            return False
 
     def is_followed(self, page: Page) -> bool:
         """Return whether everything that a page shows is known: no template is named by a value."""
@@ -268,8 +286,22 @@ class Examined:
         return [
             app
             for app in self.context.apps
-            if self.context.is_real_time(app) and not self.is_dormant(app)
+            if self.context.is_real_time(app) and not self.is_dormant(app) and self._is_used(app)
         ]
+
+    def _is_used(self, app: App) -> bool:
+        """Return whether an app is played, is named to oTree, or has a route that a page asks for.
+
+        Everything else is a library: what it does not use of itself means nothing.
+        """
+        meant = self.settings.strings("EXTENSION_APPS") | self.settings.strings("CHANNEL_ROUTING")
+        named = any(one.partition(".")[0] == app.name for one in meant)
+        if app.has_page_sequence or named or is_ours(app):
+            return True
+        asked = [one.path for other in self.context.apps for one in self.context.addresses(other)]
+        return any(
+            self.context.serves(route, path) for route in app.routes() for path in asked if path
+        )
 
     @functools.cached_property
     def played(self) -> list[App]:
@@ -316,7 +348,7 @@ def read(picked: Pick, apps: list[App]) -> Examined:
         if not isinstance(tree, Finding):
             module = app_source.Module(Path(f"{own}.py"), tree)
             routes += App("", {"routing": module}).routes()
-    served = picked.variant.api
+    served, wanted = picked.variant.api, tuple(_wanted(folder))
     context = Context(
         folder,
         picked.release,
@@ -326,8 +358,9 @@ def read(picked: Pick, apps: list[App]) -> Examined:
         tuple(routes),
         frozenset({own} if own and served == CHANNELS_1 else ()),
         _imported(apps, settings, own),
+        frozenset(one.name for one in wanted),
     )
-    return Examined(picked, settings, context, tuple(_wanted(folder)))
+    return Examined(picked, settings, context, wanted)
 
 
 ENTRIES = ("", "models", "pages", "views", "otree_extensions", "otree_extensions.routing")

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from packaging.version import Version
 
-from channelsmin.project.doctor.app_source import UNKNOWN, App, Route
+from channelsmin.project.doctor.app_source import UNKNOWN, App
 from channelsmin.project.doctor.context import (
-    CHANNELS_1,
     LIVE_PAGES,
     Check,
     Context,
@@ -19,9 +18,6 @@ from channelsmin.project.doctor.template_source import Template
 
 ASKS_FIRST = re.compile(r"typeof\s*\(?\s*liveSend\b|window\.liveSend\b")
 """A script that looks first whether the page has liveSend: it is shared by other pages."""
-
-SAMPLES = ("1", "abc", "a1,2", "a/b")
-"""Samples for the parts of an address that are only known when the project runs."""
 
 
 def _lost_templates(app: App, context: Context) -> Iterator[Finding]:
@@ -72,7 +68,7 @@ def _not_served(app: App, context: Context) -> Iterator[Finding]:
                 f"return {names} from the page's vars_for_template",
             )
         elif address.path and not any(
-            _serves(route, address.path, context) for route in context.routes
+            context.serves(route, address.path) for route in context.routes
         ):
             shown = address.path.replace(UNKNOWN, "…")
             patterns = ", ".join(f"{route.pattern} ({route.where})" for route in context.routes)
@@ -84,19 +80,6 @@ def _not_served(app: App, context: Context) -> Iterator[Finding]:
             )
 
 
-def _serves(route: Route, path: str, context: Context) -> bool:
-    """Return whether a route may serve a path."""
-    paths = (path.replace(UNKNOWN, sample) for sample in SAMPLES)
-    if UNKNOWN in route.pattern:
-        return True
-    try:
-        if context.api == CHANNELS_1:
-            return any(re.match(route.pattern, one) for one in paths)
-        return any(re.search(route.pattern, one.lstrip("/")) for one in paths)
-    except re.error:
-        return False
-
-
 def _unused_routes(app: App, context: Context) -> Iterator[Finding]:
     if context.api == LIVE_PAGES:
         return
@@ -106,7 +89,7 @@ def _unused_routes(app: App, context: Context) -> Iterator[Finding]:
     if not certain or context.scripts_have("WebSocket"):
         return
     for route in app.routes():
-        if not any(_serves(route, address.path, context) for address in every if address.path):
+        if not any(context.serves(route, address.path) for address in every if address.path):
             yield Finding(
                 "no page opens a socket at this route",
                 route.where,
