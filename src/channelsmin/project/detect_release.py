@@ -209,7 +209,7 @@ def _by_pins(case: _Case) -> Found | None:
     chosen = _agreed(case, [source for source in rivals if source.pin], rivals)
     if chosen is None:
         return None
-    release = _pin_of(chosen)
+    release = _known_near(_pin_of(chosen))
     assumptions = [*_differences(case, release), *_notes(chosen)]
     pinned = chosen.weight is not Weight.INSTALLED
     certain = not assumptions and pinned
@@ -221,6 +221,21 @@ def _by_pins(case: _Case) -> Found | None:
         str(chosen),
         assumptions,
     )
+
+
+def _known_near(release: Version) -> Version:
+    """Return a release, or if the package index never had it, a neighbour of the same variant."""
+    known = releases.known()
+    if release in known or not known[0] < release < known[-1]:
+        return release
+    line = [one for one in known if one.release[:2] == release.release[:2]] or known
+    finals = [one for one in line if not one.is_prerelease] or line
+    before = [one for one in finals if one < release][-1:]
+    after = [one for one in line if one > release][:1]
+    if len({_variant_of(one) for one in (*before, *after)}) != 1:
+        return release
+    is_next = not before or (after and after[0].base_version == release.base_version)
+    return after[0] if is_next else before[0]
 
 
 def _pinned(found: Iterable[Source]) -> list[Source]:

@@ -269,6 +269,11 @@ class Examined:
         return self.picked.release
 
     @property
+    def is_fork(self) -> bool:
+        """Whether its oTree is a fork: what that requires, and has, is not known."""
+        return any("a fork of oTree" in source.note for source in self.picked.sources)
+
+    @property
     def is_meant_for_a_host(self) -> bool:
         """Whether the project was prepared to go online: a file pins its oTree, or its Python.
 

@@ -13,6 +13,7 @@ import yaml
 
 from channelsmin.matrix import api_changes
 from channelsmin.project import pick
+from channelsmin.project.detect_release import Certainty
 from channelsmin.project.doctor.context import Examined
 from channelsmin.project.doctor.finding import Finding
 from channelsmin.project.requirements import text_of
@@ -108,6 +109,7 @@ def _commands(examined: Examined) -> Iterator[Finding]:
                 one.where,
                 "the process ends at once",
                 f"start {_first(examined)} here",
+                is_remark=_is_assumed(examined),
             )
         elif foreign := FOREIGN.search(one.command) if one.process.startswith("web") else None:
             if not one.otree:
@@ -129,6 +131,12 @@ def _commands(examined: Examined) -> Iterator[Finding]:
                 f"start otree {_first(examined)}",
                 is_remark=True,
             )
+
+
+def _is_assumed(examined: Examined) -> bool:
+    """Return whether the release is no more than the likeliest one."""
+    found = examined.picked.found
+    return examined.is_fork or (found is not None and found.certainty is Certainty.ASSUMED)
 
 
 def _first(examined: Examined) -> str:
@@ -195,7 +203,7 @@ def _redis(examined: Examined) -> Iterator[Finding]:
         "process "
         "ends, or no socket is served",
         "add Redis on the host (`heroku addons:create heroku-redis`), and name it in app.json",
-        is_remark=not examined.is_meant_for_a_host,
+        is_remark=not examined.is_meant_for_a_host or _is_assumed(examined),
     )
 
 

@@ -48,6 +48,20 @@ def _bad_release(examined: Examined) -> Iterator[Finding]:
         )
 
 
+def _unknown_release(examined: Examined) -> Iterator[Finding]:
+    """Find a pin of a release that the package index does not have."""
+    found = examined.picked.found
+    for source, _ in found.unused if found else ():
+        known = releases.known()
+        if source.pin and known[0] < source.pin < known[-1] and source.pin not in known:
+            yield Finding(
+                f"there is no oTree {source.pin} on the package index",
+                source.where,
+                "pip refuses the whole file",
+                f"write {source.requirement.name}=={examined.release}",
+            )
+
+
 def _place_of_otree(examined: Examined) -> str:
     places = [wanted.where for wanted in examined.wanted if wanted.name in NAMES]
     return next(
@@ -111,7 +125,7 @@ def _misspelled(examined: Examined) -> Iterator[Finding]:
 
 def _pins(examined: Examined) -> Iterator[Finding]:
     """Find requirements that conflict with those of oTree; what a fork requires is not known."""
-    if any("a fork of oTree" in source.note for source in examined.picked.sources):
+    if examined.is_fork:
         return
     row = releases.rows().get(examined.release)
     theirs = releases.requires(row.requires) if row and row.requires else ()
@@ -415,8 +429,17 @@ Check = Callable[[Examined], Iterable[Finding]]
 
 
 CHECKS: tuple[Check, ...] = (
-    *(_disagreement, _misspelled, _bad_release, _python, _pins, _drivers, _upper_bounds),
-    *(_routes_unread, _settings_unread, _no_config, _missing_apps, _dormant),
+    *(
+        _disagreement,
+        _misspelled,
+        _bad_release,
+        _unknown_release,
+        _python,
+        _pins,
+        _drivers,
+        _upper_bounds,
+    ),
+    *(_upper_bounds, _routes_unread, _settings_unread, _no_config, _missing_apps, _dormant),
     *(_not_augmented, _layers, _redis, _leftovers, _no_static),
 )
 """The checks of the project as a whole; those of each app are in the other modules."""
