@@ -184,19 +184,22 @@ def _drivers(examined: Examined) -> Iterator[Finding]:
 
 
 def _upper_bounds(examined: Examined) -> Iterator[Finding]:
-    if not any(one.name in NAMES for one in examined.wanted):
+    """Find what pip installs too new; a remark if no file pins this oTree: later ones differ."""
+    own = [one for one in examined.wanted if one.name in NAMES]
+    if not own:
         return
     for hold in map(Requirement, notes.upper_bounds(examined.release)):
-        own = [one.specifier for one in examined.wanted if one.name == canonicalize_name(hold.name)]
-        bounded = [one for one in own if any(s.operator in {"<", "<=", "==", "~="} for s in one)]
+        name = canonicalize_name(hold.name)
+        wanted = [one.specifier for one in examined.wanted if one.name == name]
+        bounded = [one for one in wanted if any(s.operator in {"<", "<=", "==", "~="} for s in one)]
         if not bounded or not all(_agree(one, hold.specifier) for one in bounded):
             yield Finding(
-                f"nothing holds {hold.name} back",
+                f"nothing holds {name} back",
                 _place_of_otree(examined),
-                f"oTree {examined.release} sets no upper bound for {hold.name} and does not work "
-                "with "
+                f"oTree {examined.release} sets no upper bound for {name} and does not work with "
                 "today's version",
                 f"add a line {hold}",
+                is_remark=not any(part.operator == "==" for one in own for part in one.specifier),
             )
 
 
@@ -429,16 +432,7 @@ Check = Callable[[Examined], Iterable[Finding]]
 
 
 CHECKS: tuple[Check, ...] = (
-    *(
-        _disagreement,
-        _misspelled,
-        _bad_release,
-        _unknown_release,
-        _python,
-        _pins,
-        _drivers,
-        _upper_bounds,
-    ),
+    *(_disagreement, _misspelled, _bad_release, _unknown_release, _python, _pins, _drivers),
     *(_upper_bounds, _routes_unread, _settings_unread, _no_config, _missing_apps, _dormant),
     *(_not_augmented, _layers, _redis, _leftovers, _no_static),
 )
