@@ -195,7 +195,7 @@ def _setup_py(file: Path) -> Iterator[Statement]:
 
 
 def _is_about_otree(text: str) -> bool:
-    return bool(re.match(r"otree(-core)?\s*(\[|[=<>~!]|@)", text.strip(), re.IGNORECASE))
+    return bool(re.match(r"otree(-core)?\s*(\[|==|[<>~!]|@)", text.strip(), re.IGNORECASE))
 
 
 def _setup_cfg(file: Path) -> Iterator[Statement]:

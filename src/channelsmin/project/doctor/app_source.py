@@ -112,7 +112,8 @@ class App:
 
     def resolve(self, module: str, line: ast.ImportFrom) -> str | None:
         """Return the module of the app that a line of another one imports from, or None."""
-        wanted = line.module.split(".") if line.module else []
+        written = (line.module or "").split(".")
+        wanted = [part for part in written if part not in {"", "__init__"}]
         if not line.level:
             return ".".join(wanted[1:]) if wanted[:1] == [self.name] else None
         package = module.split(".") if module else []
