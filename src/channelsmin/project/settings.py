@@ -107,11 +107,12 @@ class SettingsFile:
         """Return whether this file assigns the name."""
         return self.scope is not None and bool(self.scope[name])
 
-    def is_false(self, name: str) -> bool:
-        """Return whether the name is set to False, or to a number 0, as it is written."""
+    def may_be_false(self, name: str) -> bool:
+        """Return whether the name is set to anything but True, such as a comparison."""
         values = [binding.value for binding, _ in self.bindings(name) if binding.value]
         last = values[-1] if values else None
-        return isinstance(last, cst.Name | cst.Integer) and last.value in {"False", "0"}
+        is_true = isinstance(last, cst.Name | cst.Integer) and last.value in {"True", "1"}
+        return last is not None and not is_true
 
     def string(self, name: str) -> str:
         """Return the text that is assigned to the name, "" if it is not written out."""
