@@ -233,12 +233,20 @@ class App:
         return "app" in self.modules or ("" in self.modules and b"import" in self.modules[""].text)
 
     @functools.cached_property
-    def _pages(self) -> tuple[Page, ...]:
+    def _all_pages(self) -> tuple[Page, ...]:
         classes = self._classes | self._own_classes(self._sequence_module)
         return tuple(
             Page(module, node, self._template(node))
             for name, (module, node) in classes.items()
-            if name in self._in_sequence and not any("WaitPage" in one for one in self.bases(name))
+            if name in self._in_sequence
+        )
+
+    @functools.cached_property
+    def _pages(self) -> tuple[Page, ...]:
+        return tuple(
+            page
+            for page in self._all_pages
+            if not any("WaitPage" in one for one in self.bases(page.node.name))
         )
 
     @functools.cached_property
@@ -283,6 +291,10 @@ class App:
     def _own_classes(self, module: str | None) -> dict[str, tuple[str, ast.ClassDef]]:
         nodes = self.modules[module].of(ast.ClassDef) if module is not None else ()
         return {one.name: (module or "", one) for one in nodes if isinstance(one, ast.ClassDef)}
+
+    def all_pages(self) -> list[Page]:
+        """Return the pages and the wait pages of the page sequence."""
+        return list(self._all_pages)
 
     def pages(self) -> list[Page]:
         """Return the pages of the page sequence, as far as it is written out."""
