@@ -217,10 +217,13 @@ class App:
         Each class is looked at once per app.
         """
         if name not in self._bases:
-            self._bases[name] = set()  # for a class that inherits from itself
-            known = self._classes.get(name)
-            direct = {name_of(base) for base in known[1].bases} if known else set()
-            self._bases[name] = direct.union(*(self.bases(base) for base in direct))
+            found, todo = set[str](), [name]
+            while todo:
+                known = self._classes.get(todo.pop())
+                direct = {name_of(base) for base in known[1].bases} if known else set()
+                todo += direct - found
+                found |= direct
+            self._bases[name] = found
         return self._bases[name]
 
     @property

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from channelsmin.paths import read_toml
-from channelsmin.project.doctor import run_checks
+from channelsmin.project.doctor import run_checks, template_source
 
 READ = read_toml(Path(__file__).parent / "neighbours.toml")
 BASES, PARTS = READ["base"], READ["parts"]
@@ -50,3 +50,35 @@ def test_a_neighbour_gets_the_right_answer(kind: str, number: int, tmp_path: Pat
 
 def test_each_kind_has_at_least_five_neighbours() -> None:
     assert all(len(found) >= 5 for found in KINDS.values())
+
+
+def test_the_sockets_of_each_page_are_looked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apps = ["quiz", *(f"quiz{number}" for number in range(6))]
+    write(tmp_path, {"base": "two", "extensions": "".join(f", '{app}'" for app in apps[1:])})
+    for app in apps[1:]:
+        for path in [*(tmp_path / "quiz").rglob("*.py"), *(tmp_path / "quiz").rglob("*.html")]:
+            copied = Path(str(path).replace("quiz", app))
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            copied.write_text(path.read_text().replace("quiz", app))
+    settings = tmp_path / "settings.py"
+    settings.write_text(settings.read_text().replace("['quiz'])]", f"{apps})]"))
+    looked: list[object] = []
+    addresses = template_source.addresses
+
+    def counted(*arguments: Any) -> Any:
+        looked.append(arguments)
+        return addresses(*arguments)
+
+    monkeypatch.setattr(template_source, "addresses", counted)
+    report = run_checks.examine(tmp_path)
+    assert (report.findings, report.apps) == ((), tuple(sorted(apps)))
+    assert len(looked) == len(apps)
+
+
+def test_a_long_chain_of_classes_is_followed(tmp_path: Path) -> None:
+    chain = "".join(f"class P{n}({f'P{n - 1}' if n else 'Page'}):\n    pass\n" for n in range(480))
+    write(tmp_path, {"base": "lite", "after": f"{chain}page_sequence = [Ask, Results, P479]\n"})
+    (tmp_path / "quiz/P479.html").write_text("{{ block content }}{{ endblock }}")
+    assert run_checks.examine(tmp_path).findings == ()
