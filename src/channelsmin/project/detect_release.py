@@ -14,6 +14,7 @@ from packaging.version import Version
 
 from channelsmin.errors import UserError
 from channelsmin.matrix import notes, releases, variants
+from channelsmin.matrix.code_signs import Strength
 from channelsmin.matrix.variants import Variant
 from channelsmin.project import (
     code_evidence,
@@ -208,7 +209,7 @@ def _by_pins(case: _Case) -> Found | None:
     chosen = _agreed(case, [source for source in rivals if source.pin], rivals)
     if chosen is None:
         return None
-    release = _pin_of(chosen)
+    release = _known_near(_pin_of(chosen))
     assumptions = [*_differences(case, release), *_notes(chosen)]
     pinned = chosen.weight is not Weight.INSTALLED
     certain = not assumptions and pinned
@@ -220,6 +221,21 @@ def _by_pins(case: _Case) -> Found | None:
         str(chosen),
         assumptions,
     )
+
+
+def _known_near(release: Version) -> Version:
+    """Return a release, or if the package index never had it, a neighbour of the same variant."""
+    known = releases.known()
+    if release in known or not known[0] < release < known[-1]:
+        return release
+    line = [one for one in known if one.release[:2] == release.release[:2]] or known
+    finals = [one for one in line if not one.is_prerelease] or line
+    before = [one for one in finals if one < release][-1:]
+    after = [one for one in line if one > release][:1]
+    if len({_variant_of(one) for one in (*before, *after)}) != 1:
+        return release
+    is_next = not before or (after and after[0].base_version == release.base_version)
+    return after[0] if is_next else before[0]
 
 
 def _pinned(found: Iterable[Source]) -> list[Source]:
@@ -346,13 +362,16 @@ def _allowed(ranges: Sequence[Source]) -> list[Version]:
 
 def _raise_none_allowed(ranges: Sequence[Source], stated: str) -> None:
     first = releases.known()[0]
-    upper = [
-        Version(one.version)
+    bounds = [
+        (source, one, Version(one.version.removesuffix(".*")))
         for source in ranges
         for one in source.requirement.specifier
-        if one.operator in ("<", "<=")
     ]
-    if any(bound <= Version(first.base_version) for bound in upper):
+    if any(
+        bound <= Version(first.base_version)
+        and (one.operator in ("<", "<=") or _contains(source, bound))
+        for source, one, bound in bounds
+    ):
         raise UserError(
             f"the project's oTree is older than any variant, which begin with {first}: {stated}"
         )
@@ -381,6 +400,12 @@ def _choose(case: _Case, allowed: list[Version], stated: str, assumptions: list[
             f"none of the allowed releases runs on Python {hint.python}, {hint.where}"
         )
         suited = allowed
+    elif foreign := _for_no_release(case.evidence, suited, allowed):
+        hint, first = case.said.pythons[0], foreign[0]
+        suited = [one for one in allowed if first.sign.allows(one)]
+        assumptions.append(
+            f"{hint.where} says Python {hint.python}, but the code is for other releases: {first}"
+        )
     elif pythons and suited[-1] != allowed[-1]:
         hint = case.said.pythons[0]
         assumptions.append(
@@ -415,6 +440,19 @@ def _choose(case: _Case, allowed: list[Version], stated: str, assumptions: list[
     certainty = Certainty.LIKELY if len(after) == 1 and not only else Certainty.ASSUMED
     candidates = _ranked(release, left, suited, allowed)
     return _found(case, release, False, certainty, stated, assumptions, used, candidates)
+
+
+def _for_no_release(
+    evidence: Sequence[Evidence], suited: Sequence[Version], allowed: Sequence[Version]
+) -> list[Evidence]:
+    """Return the signs that rule out all releases that suit the Python, and not all others."""
+    return [
+        one
+        for one in evidence
+        if one.sign.strength is Strength.ONLY
+        and not any(map(one.sign.allows, suited))
+        and any(map(one.sign.allows, allowed))
+    ]
 
 
 def _runs_on(release: Version, pythons: Sequence[str]) -> bool:

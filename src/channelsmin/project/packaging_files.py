@@ -182,6 +182,10 @@ def _setup_py(file: Path) -> Iterator[Statement]:
                 hint := python_from("", str(node.value.value), node.value.lineno)
             ):
                 yield hint
+        elif isinstance(node, ast.keyword) and node.arg == "install_requires":
+            written = node.value.value if isinstance(node.value, ast.Constant) else ""
+            for line in filter(_is_about_otree, str(written).splitlines()):
+                yield from filter(None, (from_text("", line, node.value.lineno),))
         elif isinstance(node, ast.List | ast.Tuple | ast.Set):
             texts = (item for item in node.elts if isinstance(item, ast.Constant))
             for text in texts:
@@ -191,7 +195,7 @@ def _setup_py(file: Path) -> Iterator[Statement]:
 
 
 def _is_about_otree(text: str) -> bool:
-    return bool(re.match(r"otree(-core)?\s*(\[|[=<>~!]|@)", text.strip(), re.IGNORECASE))
+    return bool(re.match(r"otree(-core)?\s*(\[|==|[<>~!]|@)", text.strip(), re.IGNORECASE))
 
 
 def _setup_cfg(file: Path) -> Iterator[Statement]:
@@ -241,14 +245,14 @@ def _commands(file: Path) -> Iterator[Statement]:
     """
     variables: dict[str, str] = {}
     for number, line in _logical_lines(text_of(file)):
-        written = _filled_in(re.split(r"(?:^|\s)#", line)[0], variables)
+        written = _filled_in(_as_shell(re.split(r"(?:^|\s)#", line)[0]), variables)
         variables |= dict(VARIABLES.findall(written))
         for part in re.split(r"&&|\|\||;(?!\s*python)", written):
             installs = re.search(r"\b(?:pip3?|uv)(?: pip)? (?:install|add)\b(.*)", part)
             for word in _words(installs[1]) if installs else ():
                 if _installs_otree(word) and (source := from_text("", word, number, Weight.BUILD)):
                     yield source
-        image = re.search(r"(?:^\s*FROM|image:)\s+\S*python:(\d+\.\d+)", written, re.IGNORECASE)
+        image = IMAGE.search(written)
         job = re.search(r"^\s*-?\s*python(?:-version)?:\s*['\"]?(\d+\.\d+)", written)
         if hint := image or job:
             yield PythonHint("", hint[1], number)
@@ -256,6 +260,16 @@ def _commands(file: Path) -> Iterator[Statement]:
 
 VARIABLES = re.compile(r"(?:^\s*(?:ARG|ENV|export)\s+|\s)(\w+)[= ]['\"]?([\w.]+)")
 """Where a Dockerfile or a script gives a variable its value."""
+
+
+IMAGE = re.compile(r"(?:^\s*FROM|image['\"]?:)\s+\S*python:(?:\d+-)?(\d+\.\d+)", re.IGNORECASE)
+"""Where a Dockerfile, a compose file or a CI file names an image of Python."""
+
+
+def _as_shell(line: str) -> str:
+    """Return `RUN ["pip", "install", "otree"]` as one would type it: `pip install otree`."""
+    words = re.fullmatch(r"\s*RUN\s*\[(.*)\]\s*", line, re.IGNORECASE)
+    return re.sub(r"[\"',\s]+", " ", words[1]) if words else line
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
@@ -316,8 +330,10 @@ READERS: Mapping[str, Callable[[Path], Iterable[Statement]]] = {
     ".python-version": _python_only,
     ".tool-versions": _tool_versions,
     "Dockerfile*": _commands,
+    "*/Dockerfile*": _commands,
     "*.Dockerfile": _commands,
     "*compose*.y*ml": _commands,
+    ".devcontainer/devcontainer.json": _commands,
     ".github/workflows/*.y*ml": _commands,
     ".gitlab-ci.yml": _commands,
     ".travis.yml": _commands,

@@ -80,6 +80,7 @@ def text_of(file: Path) -> str:
     written = file.read_bytes()
     if written.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return written.decode("utf-16", errors="replace")
-    if written[1:2] == b"\0":  # UTF-16 without its mark
-        return written.decode("utf-16-le", errors="replace")
+    if b"\0" in written[:2]:  # UTF-16 without its mark
+        order = "be" if written[:1] == b"\0" else "le"
+        return written.decode(f"utf-16-{order}", errors="replace")
     return written.decode("utf-8-sig", errors="replace")

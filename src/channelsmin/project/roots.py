@@ -61,18 +61,28 @@ def around(root: Path) -> list[Path]:
     """Return the folders whose files are about the project: its own, and those of its repository.
 
     The folders above count up to the top of the repository, or where a repository is not marked,
-    one folder up if that one has a requirements file and no settings.py of its own.
+    up to `NEAR` folders up, to the first that has a requirements file.
     """
-    folders = [root]
-    top = next((one for one in (root, *root.resolve().parents) if (one / ".git").exists()), None)
-    for parent in root.resolve().parents:
+    folders, parents = [root], root.resolve().parents
+    top = next((one for one in (root, *parents) if (one / ".git").exists()), None)
+    for parent in parents:
         if top is None or top not in (parent, *parent.parents) or top == root.resolve():
             break
         folders.append(parent)
-    parent = root.resolve().parent
-    if top is None and any((parent / name).is_file() for name in BESIDE):
-        folders.append(parent)
+    if top is None:
+        near = [one for one in parents[:NEAR] if one != Path.home()]
+        folders += next(
+            (
+                near[: number + 1]
+                for number, parent in enumerate(near)
+                if any((parent / name).is_file() for name in BESIDE)
+            ),
+            [],
+        )
     return folders
 
+
+NEAR = 2
+"""How many folders up the files count where no repository is marked, as after a download."""
 
 BESIDE = ("requirements.txt", "requirements_base.txt", "Pipfile", "pyproject.toml")

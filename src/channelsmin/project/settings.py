@@ -107,11 +107,12 @@ class SettingsFile:
         """Return whether this file assigns the name."""
         return self.scope is not None and bool(self.scope[name])
 
-    def is_false(self, name: str) -> bool:
-        """Return whether the name is set to False, or to a number 0, as it is written."""
+    def may_be_false(self, name: str) -> bool:
+        """Return whether the name is set to anything but True, such as a comparison."""
         values = [binding.value for binding, _ in self.bindings(name) if binding.value]
         last = values[-1] if values else None
-        return isinstance(last, cst.Name | cst.Integer) and last.value in {"False", "0"}
+        is_true = isinstance(last, cst.Name | cst.Integer) and last.value in {"True", "1"}
+        return last is not None and not is_true
 
     def string(self, name: str) -> str:
         """Return the text that is assigned to the name, "" if it is not written out."""
@@ -123,17 +124,31 @@ class SettingsFile:
         """The session configs that are written out as {…} or dict(…)."""
         leading = self._leading_to("SESSION_CONFIGS")
         dicts = [found for node in leading for found in parts(node, cst.Dict, cst.Call)]
-        return [config for config in map(_entries, dicts) if "app_sequence" in config]
+        found = [config for config in map(_entries, dicts) if "app_sequence" in config]
+        return [one | {"app_sequence": self._given(one["app_sequence"])} for one in found]
+
+    def _given(self, value: cst.BaseExpression) -> cst.BaseExpression:
+        """Return what a name stands for if it is assigned once and not added to, else the value."""
+        if not isinstance(value, cst.Name):
+            return value
+        giving = [node for node, given in self._givers if value.value in given]
+        bound = [one.value for one, _ in self.bindings(value.value) if isinstance(one, cst.Assign)]
+        return bound[0] if len(giving) == len(bound) == 1 else value
 
     def _leading_to(self, name: str) -> list[cst.CSTNode]:
         """Return the statements and functions from which the name gets its value, in some way."""
-        names, leading = {name}, list[cst.CSTNode]()
-        nodes = parts(self.module, cst.SimpleStatementLine, cst.FunctionDef)
-        while found := [node for node in nodes if node not in leading and _gives(node, names)]:
+        names, leading, left = {name}, list[cst.CSTNode](), self._givers
+        while found := [node for node, given in left if given & names]:
             leading += found
-            for node in found:
-                names |= {one.value for one in parts(node, cst.Name)}
+            left = [(node, given) for node, given in left if not given & names]
+            names |= {one.value for node in found for one in parts(node, cst.Name)}
         return leading
+
+    @functools.cached_property
+    def _givers(self) -> list[tuple[cst.CSTNode, set[str]]]:
+        """The statements and functions, each with the names that it gives a value, or adds to."""
+        nodes = parts(self.module, cst.SimpleStatementLine, cst.FunctionDef)
+        return [(node, _given_by(node)) for node in nodes]
 
     def bindings(self, name: str) -> Iterator[tuple[Binding, cst.SimpleStatementLine]]:
         """Yield the top-level statements that assign the name, each with its line."""
@@ -162,10 +177,10 @@ def routing_imports(folder: Path, own: str) -> set[str]:
     }
 
 
-def _gives(node: cst.CSTNode, names: set[str]) -> bool:
-    """Return whether a statement or a function gives one of the names a value, or adds to it."""
+def _given_by(node: cst.CSTNode) -> set[str]:
+    """Return the names to which a statement or a function gives a value, or adds something."""
     if isinstance(node, cst.FunctionDef):
-        return node.name.value in names
+        return {node.name.value}
     giving = parts(node, cst.AssignTarget, cst.AugAssign, cst.AnnAssign, cst.Call)
     owners = (
         found.func if isinstance(found, cst.Call) else getattr(found, "target", None)
@@ -173,7 +188,7 @@ def _gives(node: cst.CSTNode, names: set[str]) -> bool:
         if not isinstance(found, cst.Call) or isinstance(found.func, cst.Attribute)
     )
     own = (one.value if isinstance(one, cst.Attribute | cst.Subscript) else one for one in owners)
-    return any(isinstance(one, cst.Name) and one.value in names for one in own)
+    return {one.value for one in own if isinstance(one, cst.Name)}
 
 
 def targets_of(binding: Binding) -> dict[str, cst.Name]:

@@ -35,7 +35,8 @@ UPSTREAM = "otree-org"
 """The owner of oTree's own repositories on GitHub; every other one is a fork."""
 
 ARCHIVE = re.compile(
-    r"github\.com/([\w.-]+)/(otree(?:-core)?)/(?:archive|zipball|tarball)/(?:refs/tags/)?"
+    r"github\.com/([\w.-]+)/(otree(?:-core)?)/"
+    r"(?:archive|zipball|tarball|zip|tar\.gz)/(?:refs/tags/)?"
     r"(v?\d[\w.]*?)(?:\.zip|\.tar\.gz)?$",
     re.IGNORECASE,
 )

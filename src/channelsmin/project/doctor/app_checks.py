@@ -117,8 +117,14 @@ def _lost_imports(app: App, context: Context) -> Iterator[Finding]:
 
 
 def _tried(app: App) -> set[int]:
-    """Return the ids of the parts of all try statements: what fails there is expected."""
-    return {id(part) for _, node in app.of(ast.Try) for part in ast.walk(node)}
+    """Return the ids of the parts of all try statements, and of what only type checkers read."""
+    blocks = [node for _, node in app.of(ast.Try, ast.If)]
+    return {
+        id(part)
+        for node in blocks
+        if not isinstance(node, ast.If) or name_of(node.test) == "TYPE_CHECKING"
+        for part in ast.walk(node)
+    }
 
 
 def _has(app: App, source: str, name: str) -> bool:
@@ -158,6 +164,7 @@ def _helpers(app: App, context: Context) -> Iterator[Finding]:
 def _gone_modules(app: App, context: Context) -> Iterator[Finding]:
     """Find imports of packages that oTree once brought along, and this release does not."""
     gone, tried = api_changes.modules_gone(context.release), _tried(app)
+    gone = {name: instead for name, instead in gone.items() if name not in context.packages}
     for importing, node in app.of(*IMPORTS):
         if not isinstance(node, ast.Import | ast.ImportFrom) or id(node) in tried:
             continue

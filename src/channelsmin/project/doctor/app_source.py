@@ -6,16 +6,21 @@ Each module is parsed and walked once.
 import ast
 import functools
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import libcst as cst
+
+from channelsmin.errors import UserError
+from channelsmin.project import nesting
 from channelsmin.project.doctor.finding import Finding
 
 UNKNOWN = "\0"
 """The place holder, in a text, of a part that is only known when the project runs."""
 
-ROUTE_CALLS = {"route", "route_class", "as_route", "url", "re_path", "path"}
+ROUTE_CALLS = {"route", "route_class", "as_route", "include", "url", "re_path", "path"}
 ROUTE_LISTS = ("channel_routing", "websocket_routes")
 """The calls that make a route, and the names of the list of routes: until 2.2, and from 2.3 on."""
 
@@ -23,6 +28,9 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 ASSIGNMENTS = (ast.Assign, ast.AugAssign, ast.AnnAssign)
 IMPORTS = (ast.Import, ast.ImportFrom)
+
+PLAIN = (*FUNCTIONS, *ASSIGNMENTS, ast.Expr, ast.Pass)
+"""The statements of a class that say what it has, whatever happens."""
 
 LEADS_NOWHERE = frozenset({"ctx", "op", "ops"})
 """The fields of a syntax tree's parts that have nothing that a check looks for."""
@@ -86,7 +94,9 @@ class Page:
     def is_plain(self) -> bool:
         """Whether it inherits from oTree's Page only, and nothing else adds to it."""
         is_page = [name_of(base) for base in self.node.bases] == ["Page"]
-        return is_page and not self.node.decorator_list and not self.node.keywords
+        plain_body = all(isinstance(line, PLAIN) for line in self.node.body)
+        adds = self.node.decorator_list or self.node.keywords
+        return is_page and plain_body and not adds
 
     def method(self, name: str) -> Function | None:
         """Return the method of this name, if the class itself has one."""
@@ -102,7 +112,8 @@ class App:
 
     def resolve(self, module: str, line: ast.ImportFrom) -> str | None:
         """Return the module of the app that a line of another one imports from, or None."""
-        wanted = line.module.split(".") if line.module else []
+        written = (line.module or "").split(".")
+        wanted = [part for part in written if part not in {"", "__init__"}]
         if not line.level:
             return ".".join(wanted[1:]) if wanted[:1] == [self.name] else None
         package = module.split(".") if module else []
@@ -113,15 +124,24 @@ class App:
             return None
         return ".".join([*package[: len(package) - up], *wanted])
 
-    def constants(self, module: str, depth: int = 3) -> dict[str, str]:
-        """Return the texts that a module assigns to names, as far as they are written out."""
+    @functools.cached_property
+    def _constants(self) -> dict[str, dict[str, str]]:
+        return {}
+
+    def constants(self, module: str) -> dict[str, str]:
+        """Return the texts that a module assigns to names; each module is looked at once."""
+        if module not in self._constants:
+            self._constants[module] = self._assigned(module)
+        return self._constants[module]
+
+    def _assigned(self, module: str, depth: int = 3) -> dict[str, str]:
         found: dict[str, str] = {}
         for line in self.modules[module].tree.body:
             if isinstance(line, ast.ImportFrom) and depth:
                 source = self.resolve(module, line)
                 theirs: dict[str, str] = {}
                 if source is not None and source in self.modules:
-                    theirs = self.constants(source, depth - 1)
+                    theirs = self._assigned(source, depth - 1)
                 names = {one.asname or one.name: one.name for one in line.names}
                 found |= {ours: theirs[name] for ours, name in names.items() if name in theirs}
             elif isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
@@ -197,10 +217,13 @@ class App:
         Each class is looked at once per app.
         """
         if name not in self._bases:
-            self._bases[name] = set()  # for a class that inherits from itself
-            known = self._classes.get(name)
-            direct = {name_of(base) for base in known[1].bases} if known else set()
-            self._bases[name] = direct.union(*(self.bases(base) for base in direct))
+            found, todo = set[str](), [name]
+            while todo:
+                known = self._classes.get(todo.pop())
+                direct = {name_of(base) for base in known[1].bases} if known else set()
+                todo += direct - found
+                found |= direct
+            self._bases[name] = found
         return self._bases[name]
 
     @property
@@ -213,12 +236,20 @@ class App:
         return "app" in self.modules or ("" in self.modules and b"import" in self.modules[""].text)
 
     @functools.cached_property
-    def _pages(self) -> tuple[Page, ...]:
+    def _all_pages(self) -> tuple[Page, ...]:
         classes = self._classes | self._own_classes(self._sequence_module)
         return tuple(
             Page(module, node, self._template(node))
             for name, (module, node) in classes.items()
-            if name in self._in_sequence and not any("WaitPage" in one for one in self.bases(name))
+            if name in self._in_sequence
+        )
+
+    @functools.cached_property
+    def _pages(self) -> tuple[Page, ...]:
+        return tuple(
+            page
+            for page in self._all_pages
+            if not any("WaitPage" in one for one in self.bases(page.node.name))
         )
 
     @functools.cached_property
@@ -264,6 +295,10 @@ class App:
         nodes = self.modules[module].of(ast.ClassDef) if module is not None else ()
         return {one.name: (module or "", one) for one in nodes if isinstance(one, ast.ClassDef)}
 
+    def all_pages(self) -> list[Page]:
+        """Return the pages and the wait pages of the page sequence."""
+        return list(self._all_pages)
+
     def pages(self) -> list[Page]:
         """Return the pages of the page sequence, as far as it is written out."""
         return list(self._pages)
@@ -287,7 +322,13 @@ class App:
         found |= {
             name_of(call.args[0]) for call in calls if name_of(call.func) == "setattr" and call.args
         }
-        return frozenset(found)
+        return frozenset(found | (self._in_sequence if found & self._loop_names else set()))
+
+    @functools.cached_property
+    def _loop_names(self) -> set[str]:
+        """The names that stand for one page after the other: `for page in page_sequence`."""
+        loops = (node for _, node in self.of(ast.For) if isinstance(node, ast.For))
+        return {name_of(loop.target) for loop in loops if name_of(loop.iter) == "page_sequence"}
 
     def is_plain(self, page: Page) -> bool:
         """Return whether everything that a page has is written in its class."""
@@ -316,7 +357,9 @@ def read(project: Path) -> tuple[list[App], list[Finding]]:
         modules = {}
         for path in sorted(folder.rglob("*.py")):
             place = path.relative_to(project)
-            if not all(part.isidentifier() for part in place.with_suffix("").parts):
+            if not path.is_file() or not all(
+                part.isidentifier() for part in place.with_suffix("").parts
+            ):
                 continue  # `pages copy.py`, or an editor's .history: nothing can import it
             text = path.read_bytes()
             tree = parse(project, place, text)
@@ -330,18 +373,41 @@ def read(project: Path) -> tuple[list[App], list[Finding]]:
 
 
 def parse(project: Path, place: Path, text: bytes | None = None) -> ast.Module | Finding:
-    """Return a file of the project, parsed, or why it is not valid Python."""
+    """Return a file of the project, parsed, or why it is not valid Python.
+
+    A remark if only the Python that runs this program cannot read it.
+    """
+    source = (project / place).read_bytes() if text is None else text
     try:
-        return ast.parse((project / place).read_bytes() if text is None else text)
+        return ast.parse(source)
     except (SyntaxError, ValueError) as error:
+        where = f"{place.as_posix()}:{getattr(error, 'lineno', None) or 1}"
+        if _is_newer_python(source, place):
+            here = f"{sys.version_info.major}.{sys.version_info.minor}"
+            return Finding(
+                f"not checked, as it is written for a later Python than {here}",
+                where,
+                f"this program runs on Python {here}",
+                "run it on the project's own Python to have the file checked",
+                is_remark=True,
+            )
         return Finding(
             f"a syntax error: {getattr(error, 'msg', error)}",
-            f"{place.as_posix()}:{getattr(error, 'lineno', None) or 1}",
+            where,
             "Python cannot read the file, so the server does not start, or starts without the "
-            "app's "
-            "routes",
+            "app's routes",
             "fix the line, or the one before it",
         )
+
+
+def _is_newer_python(source: bytes, place: Path) -> bool:
+    """Return whether LibCST, which knows later Pythons than the one that runs, reads a file."""
+    try:
+        nesting.check(source, place.name)
+        cst.parse_module(source)
+    except (cst.ParserSyntaxError, UserError, LookupError, SyntaxError, ValueError):
+        return False
+    return True
 
 
 def _may_be_app(folder: Path) -> bool:
@@ -366,7 +432,7 @@ def _route(call: ast.Call, constants: Mapping[str, str], where: str) -> Route:
     if isinstance(consumer, ast.Call):  # Consumer.as_asgi()
         consumer = consumer.func.value if isinstance(consumer.func, ast.Attribute) else None
     text = text_of(pattern, constants) if pattern else UNKNOWN
-    return Route(UNKNOWN if kind == "path" else text, name_of(consumer) or None, where)
+    return Route(UNKNOWN if kind in {"path", "include"} else text, name_of(consumer) or None, where)
 
 
 def name_of(node: ast.AST | None) -> str:

@@ -7,12 +7,15 @@ from packaging.version import Version
 
 from channelsmin.matrix import api_changes
 from channelsmin.matrix.api_changes import PageMethod
-from channelsmin.project.doctor.app_source import FUNCTIONS, App, Function, Page, functions, name_of
+from channelsmin.project.doctor.app_source import FUNCTIONS, App, Function, Page, name_of
 from channelsmin.project.doctor.context import LIVE_PAGES, Check, Context, live_method_of
 from channelsmin.project.doctor.finding import Finding
 
 ASYNC_LIVE = Version("6.0.0b10")
 """The first release with asynchronous live methods (6.0.15:otree/live.py:33)."""
+
+ARRIVED = "after_all_players_arrive"
+"""A wait page's method, which oTree 5 and 6 call by name (6.0.15:otree/views/abstract.py:1032)."""
 
 OF_PAGE = {"player", "form", "request", "timeout_happened", "get_context_data", "vars_for_template"}
 """What a page has and a player has not: `self.player` in a method that gets the player as self."""
@@ -25,17 +28,51 @@ def _signatures(app: App, context: Context) -> Iterator[Finding]:
     methods = api_changes.page_methods(context.release)
     if context.api != LIVE_PAGES or not methods:
         return
-    for page in app.pages():
-        without_self = app.is_without_self
-        for method in functions(page.node):
-            if method.name in methods and (without_self or method.name != "live_method"):
-                yield from _signature(
-                    app, page, method, methods[method.name], without_self, context
-                )
+    for page in app.all_pages():
+        for name, method in _methods(app, page):
+            if name == ARRIVED:
+                yield from _arrival(app, page, method, context)
+            elif name in methods and (app.is_without_self or name != "live_method"):
+                yield from _signature(app, page, method, methods[name], context)
+
+
+def _arrival(app: App, page: Page, method: Function, context: Context) -> Iterator[Finding]:
+    """Find an after_all_players_arrive without the argument that oTree passes by name."""
+    names = [one.arg for one in (*method.args.args, *method.args.kwonlyargs)]
+    bases = [name_of(base) for base in page.node.bases]
+    if names == ["self"] or method.args.kwarg or bases != ["WaitPage"]:
+        return
+    wanted = "subsession" if _waits_for_all(page) else "group"
+    if names != [wanted]:
+        yield Finding(
+            f"{page.node.name}.{ARRIVED}({', '.join(names)}) does not accept what oTree "
+            f"{context.release} calls it with",
+            app.modules[_module_of(app, method)].at(method),
+            f"oTree calls it with {wanted}=…: the members stay on the wait page",
+            f"write def {method.name}({wanted})",
+        )
+
+
+def _waits_for_all(page: Page) -> bool:
+    return any(
+        "wait_for_all_groups" in map(name_of, line.targets)
+        and not (isinstance(line.value, ast.Constant) and not line.value.value)
+        for line in page.node.body
+        if isinstance(line, ast.Assign)
+    )
+
+
+def _methods(app: App, page: Page) -> Iterator[tuple[str, Function]]:
+    """Yield the methods of a page, and the functions that it takes for such, by name."""
+    for line in page.node.body:
+        if isinstance(line, Function):
+            yield line.name, line
+        elif isinstance(line, ast.Assign) and (function := _function(app, name_of(line.value))):
+            yield from ((name_of(target), function) for target in line.targets)
 
 
 def _signature(
-    app: App, page: Page, method: Function, called: PageMethod, without_self: bool, context: Context
+    app: App, page: Page, method: Function, called: PageMethod, context: Context
 ) -> Iterator[Finding]:
     decorators = [name_of(one) for one in method.decorator_list]
     if any(one != "staticmethod" for one in decorators):
@@ -44,13 +81,13 @@ def _signature(
     arguments = [*method.args.posonlyargs, *method.args.args]
     names = [one.arg for one in arguments]
     wanted = list(called.parameters)
-    at = app.modules[page.module].at(method)
-    written = f"{page.node.name}.{method.name}({', '.join(names)})"
-    if not without_self:
+    at = app.modules[_module_of(app, method)].at(method)
+    written = f"{page.node.name}.{called.name}({', '.join(names)})"
+    if not app.is_without_self:
         bound = [name for name in wanted[1:] if name not in called.keywords]
         accepted = arguments if is_static else arguments[1:]
         if not _fits(method, len(accepted), len(bound)):
-            right = f"def {method.name}({', '.join(['self', *bound])})"
+            right = f"def {called.name}({', '.join(['self', *bound])})"
             yield Finding(
                 f"{written} does not accept what oTree {context.release} calls it with",
                 at,
@@ -59,7 +96,7 @@ def _signature(
                 f"write {right}, without @staticmethod",
             )
         return
-    right = f"@staticmethod, def {method.name}({', '.join(wanted)})"
+    right = f"@staticmethod, def {called.name}({', '.join(wanted)})"
     if not _fits(method, len(arguments), len(wanted)) or not _accepts(method, called.keywords):
         yield Finding(
             f"{written} does not accept what oTree {context.release} calls it with",
@@ -105,13 +142,21 @@ def _live_function(app: App, page: Page) -> Function | None:
     if not isinstance(method, ast.Assign):
         return None
     value = method.value
-    name = value.value if isinstance(value, ast.Constant) else name_of(value)
+    return _function(app, str(value.value) if isinstance(value, ast.Constant) else name_of(value))
+
+
+def _function(app: App, name: str) -> Function | None:
+    """Return the app's function of this name, None if there are several, or decorators."""
     found = [
         node
         for _, node in app.of(*FUNCTIONS)
         if isinstance(node, Function) and node.name == name and not node.decorator_list
     ]
     return found[0] if len(found) == 1 else None
+
+
+def _module_of(app: App, function: Function) -> str:
+    return next(module for module, node in app.of(*FUNCTIONS) if node is function)
 
 
 def _own_nodes(function: Function) -> Iterator[ast.AST]:
@@ -130,8 +175,7 @@ def _live_answers(app: App, context: Context) -> Iterator[Finding]:
         function = _live_function(app, page)
         if function is None or page.node.name in app.patched:
             continue
-        module = next(m for m, node in app.of(*FUNCTIONS) if node is function)
-        at = app.modules[module].at
+        at = app.modules[_module_of(app, function)].at
         nodes = list(_own_nodes(function))
         yields = [node for node in nodes if isinstance(node, ast.Yield | ast.YieldFrom)]
         is_async = isinstance(function, ast.AsyncFunctionDef)
@@ -210,6 +254,9 @@ def _refusal(value: ast.expr | None, nodes: list[ast.AST], depth: int = 2) -> st
                 for node in nodes
                 if isinstance(node, ast.Assign) and name in map(name_of, node.targets)
             ]
+            stored = _keys_stored(name, nodes)
+            if stored and len(values) == 1 and _is_dict(values[0]):
+                return f"a dict with the key {stored[0]!r}"
             changed = any(
                 isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)
                 for node in nodes
@@ -217,6 +264,24 @@ def _refusal(value: ast.expr | None, nodes: list[ast.AST], depth: int = 2) -> st
             if len(values) == 1 and changed:
                 return _refusal(values[0], nodes, depth - 1)
     return ""
+
+
+def _keys_stored(name: str, nodes: list[ast.AST]) -> list[str]:
+    """Return the texts under which a function stores something in a dict: `answer['x'] = 1`."""
+    return [
+        node.slice.value
+        for node in nodes
+        if isinstance(node, ast.Subscript)
+        and isinstance(node.ctx, ast.Store)
+        and name_of(node.value) == name
+        and isinstance(node.slice, ast.Constant)
+        and isinstance(node.slice.value, str)
+    ]
+
+
+def _is_dict(value: ast.expr) -> bool:
+    is_call = isinstance(value, ast.Call) and name_of(value.func) == "dict"
+    return is_call or isinstance(value, ast.Dict)
 
 
 def _timeouts(app: App, context: Context) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,20 +18,25 @@ from channelsmin.project.doctor import app_source, template_source
 from channelsmin.project.doctor.app_source import (
     IMPORTS,
     ROUTE_LISTS,
+    UNKNOWN,
     App,
     Function,
     Page,
     Route,
     name_of,
+    text_of,
 )
 from channelsmin.project.doctor.finding import Finding
-from channelsmin.project.doctor.template_source import Template
+from channelsmin.project.doctor.template_source import Address, AppContext, Template
 from channelsmin.project.pick import Pick
 from channelsmin.project.settings import SettingsFile
 from channelsmin.project.source import NAMES
 
 CHANNELS_1, CHANNELS_2, LIVE_PAGES = Api.CHANNELS_0_17, Api.CHANNELS_2, Api.LIVE_PAGES
 
+
+SAMPLES = ("1", "abc", "a1,2", "a/b")
+"""Samples for the parts of an address that are only known when the project runs."""
 
 WRITTEN_FOR = {
     ("channels.generic.websockets", ""): CHANNELS_1,
@@ -51,6 +57,7 @@ class Context:
 
     `read_routes` are the modules, such as `lobby.routing`, that settings.py makes oTree read.
     `imported` are the modules that the server imports, as pairs of an app and its module.
+    `packages` are those that the project itself requires.
     """
 
     folder: Path
@@ -61,6 +68,7 @@ class Context:
     routes: tuple[Route, ...]
     read_routes: frozenset[str]
     imported: frozenset[tuple[str, str]]
+    packages: frozenset[str]
 
     @functools.cached_property
     def _shown(self) -> dict[str, list[Template]]:
@@ -71,6 +79,35 @@ class Context:
         if page.template not in self._shown:
             self._shown[page.template] = template_source.closure(page.template, self.templates)
         return self._shown[page.template]
+
+    @functools.cached_property
+    def _addresses(self) -> dict[str, list[Address]]:
+        return {}
+
+    def addresses(self, app: App) -> list[Address]:
+        """Return the sockets that an app's pages open; each app is looked at once."""
+        if app.name not in self._addresses:
+            found = (
+                address
+                for page in app.pages()
+                for address in template_source.addresses(
+                    self.shown(page), _variables(app, page, self.shown(page))
+                )
+            )
+            self._addresses[app.name] = list({one.where: one for one in found}.values())
+        return self._addresses[app.name]
+
+    def serves(self, route: Route, path: str) -> bool:
+        """Return whether a route may serve a path."""
+        paths = (path.replace(UNKNOWN, sample) for sample in SAMPLES)
+        if UNKNOWN in route.pattern:
+            return True
+        try:
+            if self.api == CHANNELS_1:
+                return any(re.match(route.pattern, one) for one in paths)
+            return any(re.search(route.pattern, one.lstrip("/")) for one in paths)
+        except re.error:
+            return False
 
     def is_followed(self, page: Page) -> bool:
         """Return whether everything that a page shows is known: no template is named by a value."""
@@ -89,6 +126,7 @@ class Context:
             for end in ("js", "mjs")
             for below in ("_static", "*/static")
             for path in self.folder.glob(f"{below}/**/*.{end}")
+            if path.is_file()
         ]
         return [path.read_text(encoding="utf-8", errors="replace") for path in scripts]
 
@@ -118,6 +156,30 @@ class Context:
 
 
 Check = Callable[[App, Context], Iterator[Finding]]
+
+
+def _variables(app: App, page: Page, shown: list[Template]) -> AppContext:
+    """Return the variables that a page gives its template, None if they are not certain."""
+    texts = "".join(template.text for template in shown)
+    if not app.is_plain(page) or re.search(r"\{%\s*(with|for)\b", texts):
+        return None
+    method = page.method("vars_for_template")
+    variables: dict[str, str] = {}
+    for node in ast.walk(method) if method else ():
+        if not isinstance(node, ast.Return):
+            continue
+        names = app.constants(page.module)
+        match node.value:
+            case ast.Dict(keys=keys, values=values) if None not in keys:
+                pairs = zip(keys, values, strict=True)
+                variables |= {text_of(k, names): text_of(v, names) for k, v in pairs if k}
+            case ast.Call(func=ast.Name(id="dict"), args=[], keywords=given) if all(
+                one.arg for one in given
+            ):
+                variables |= {one.arg or "": text_of(one.value, names) for one in given}
+            case _:
+                return None
+    return variables
 
 
 def _is_real_time(app: App, context: Context) -> bool:
@@ -207,6 +269,11 @@ class Examined:
         return self.picked.release
 
     @property
+    def is_fork(self) -> bool:
+        """Whether its oTree is a fork: what that requires, and has, is not known."""
+        return any("a fork of oTree" in source.note for source in self.picked.sources)
+
+    @property
     def is_meant_for_a_host(self) -> bool:
         """Whether the project was prepared to go online: a file pins its oTree, or its Python.
 
@@ -224,8 +291,22 @@ class Examined:
         return [
             app
             for app in self.context.apps
-            if self.context.is_real_time(app) and not self.is_dormant(app)
+            if self.context.is_real_time(app) and not self.is_dormant(app) and self._is_used(app)
         ]
+
+    def _is_used(self, app: App) -> bool:
+        """Return whether an app is played, is named to oTree, or has a route that a page asks for.
+
+        Everything else is a library: what it does not use of itself means nothing.
+        """
+        meant = self.settings.strings("EXTENSION_APPS") | self.settings.strings("CHANNEL_ROUTING")
+        named = any(one.partition(".")[0] == app.name for one in meant)
+        if app.has_page_sequence or named or is_ours(app):
+            return True
+        asked = [one.path for other in self.context.apps for one in self.context.addresses(other)]
+        return any(
+            self.context.serves(route, path) for route in app.routes() for path in asked if path
+        )
 
     @functools.cached_property
     def played(self) -> list[App]:
@@ -272,7 +353,7 @@ def read(picked: Pick, apps: list[App]) -> Examined:
         if not isinstance(tree, Finding):
             module = app_source.Module(Path(f"{own}.py"), tree)
             routes += App("", {"routing": module}).routes()
-    served = picked.variant.api
+    served, wanted = picked.variant.api, tuple(_wanted(folder))
     context = Context(
         folder,
         picked.release,
@@ -282,8 +363,9 @@ def read(picked: Pick, apps: list[App]) -> Examined:
         tuple(routes),
         frozenset({own} if own and served == CHANNELS_1 else ()),
         _imported(apps, settings, own),
+        frozenset(one.name for one in wanted),
     )
-    return Examined(picked, settings, context, tuple(_wanted(folder)))
+    return Examined(picked, settings, context, wanted)
 
 
 ENTRIES = ("", "models", "pages", "views", "otree_extensions", "otree_extensions.routing")

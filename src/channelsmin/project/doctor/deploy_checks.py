@@ -13,6 +13,7 @@ import yaml
 
 from channelsmin.matrix import api_changes
 from channelsmin.project import pick
+from channelsmin.project.detect_release import Certainty
 from channelsmin.project.doctor.context import Examined
 from channelsmin.project.doctor.finding import Finding
 from channelsmin.project.requirements import text_of
@@ -56,7 +57,7 @@ def _procfile(folder: Path) -> list[Started]:
 
 def _dockerfile(folder: Path) -> list[Started]:
     found = []
-    for file in sorted(folder.glob("Dockerfile*")):
+    for file in sorted(filter(Path.is_file, folder.glob("Dockerfile*"))):
         for number, line in enumerate(text_of(file).splitlines(), 1):
             if match := re.match(r"\s*(?:CMD|ENTRYPOINT)\s+(.*)", line, re.IGNORECASE):
                 words = " ".join(re.findall(r"[^\s\"',\[\]]+", match[1]))
@@ -66,7 +67,7 @@ def _dockerfile(folder: Path) -> list[Started]:
 
 def _compose(folder: Path) -> list[Started]:
     found = []
-    for file in sorted({*folder.glob("*compose*.yml"), *folder.glob("*compose*.yaml")}):
+    for file in sorted(filter(Path.is_file, folder.glob("*compose*.y*ml"))):
         text = text_of(file)
         try:
             services = (yaml.safe_load(text) or {}).get("services") or {}
@@ -108,6 +109,7 @@ def _commands(examined: Examined) -> Iterator[Finding]:
                 one.where,
                 "the process ends at once",
                 f"start {_first(examined)} here",
+                is_remark=_is_assumed(examined),
             )
         elif foreign := FOREIGN.search(one.command) if one.process.startswith("web") else None:
             if not one.otree:
@@ -131,6 +133,12 @@ def _commands(examined: Examined) -> Iterator[Finding]:
             )
 
 
+def _is_assumed(examined: Examined) -> bool:
+    """Return whether the release is no more than the likeliest one."""
+    found = examined.picked.found
+    return examined.is_fork or (found is not None and found.certainty is Certainty.ASSUMED)
+
+
 def _first(examined: Examined) -> str:
     command = "prodserver1of2"
     if api_changes.has_server_command(command, examined.release):
@@ -145,7 +153,9 @@ def _processes(examined: Examined) -> Iterator[Finding]:
         return
     procfile = [one for one in _procfile(examined.folder) if one.otree in SERVERS]
     compose = [one for one in _compose(examined.folder) if one.otree in SERVERS]
-    for servers in (procfile, compose):
+    files = {one.where.partition(":")[0] for one in compose}
+    each = [[one for one in compose if one.where.startswith(f"{name}:")] for name in sorted(files)]
+    for servers in (procfile, *each):
         if sum(one.count for one in servers) > 1:
             several = next((one for one in servers if one.count > 1), servers[-1])
             yield Finding(
@@ -179,8 +189,9 @@ def _redis(examined: Examined) -> Iterator[Finding]:
     servers = [one for one in _procfile(examined.folder) if one.otree in SERVERS]
     if not servers or not api_changes.needs_redis_in_production(examined.release):
         return
-    places = ("app.json", ".env", "heroku.yml", "docker-compose.yml", "compose.yml")
-    texts = [text_of(examined.folder / n) for n in places if (examined.folder / n).is_file()]
+    places = ("app.json", ".env", "heroku.yml", "*compose*.y*ml")
+    files = (file for name in places for file in examined.folder.glob(name))
+    texts = [text_of(file) for file in files if file.is_file()]
     settings = examined.settings.strings("CHANNEL_LAYERS") | examined.settings.strings("REDIS_URL")
     if any("redis" in text.lower() for text in texts) or any(map(ELSEWHERE.match, settings)):
         return
@@ -192,7 +203,7 @@ def _redis(examined: Examined) -> Iterator[Finding]:
         "process "
         "ends, or no socket is served",
         "add Redis on the host (`heroku addons:create heroku-redis`), and name it in app.json",
-        is_remark=not examined.is_meant_for_a_host,
+        is_remark=not examined.is_meant_for_a_host or _is_assumed(examined),
     )
 
 

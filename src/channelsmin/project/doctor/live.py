@@ -213,15 +213,16 @@ def _is_to_move(app: App, read: Examined) -> bool:
 def _copy(read: Examined, apps: list[App], copy: Path) -> None:
     """Copy the project, with a session config for each app that begins with this very app.
 
-    The collected static files come along if DEBUG is off, as oTree then needs them.
+    The collected static files come along if DEBUG may be off, as oTree then needs them.
     """
     left_out = [*NOT_COPIED]
-    if not read.settings.is_false("DEBUG"):
+    if not read.settings.may_be_false("DEBUG"):
         left_out.append("_static_root")
     version = read.folder / VERSION_FILE
     if not version.is_file() or requirements.text_of(version).strip() != str(read.release):
         left_out.append("__temp_*")
-    shutil.copytree(read.folder, copy, ignore=shutil.ignore_patterns(*left_out))
+    ignored = shutil.ignore_patterns(*left_out)
+    shutil.copytree(read.folder, copy, ignore=ignored, ignore_dangling_symlinks=True)
     with (copy / "settings.py").open("a", encoding="utf-8") as settings:
         for app in apps:
             members = _group_size(app)
@@ -252,7 +253,7 @@ def _server(read: Examined, place: Environment, copy: Path, log: Path) -> Server
     command = read.picked.variant.durable_server(read.release)
     server = Server(place, copy, command, free_port(), log)
     server.prepare()
-    if read.settings.is_false("DEBUG") and read.release.major < 5:
+    if read.settings.may_be_false("DEBUG") and read.release.major < 5:
         run_otree(place, copy, "collectstatic", "--noinput")
     return server
 

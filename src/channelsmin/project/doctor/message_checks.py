@@ -35,12 +35,17 @@ GROUP_NAME = re.compile(r"[a-zA-Z0-9_.\-]*")
 LONGEST_GROUP_NAME = 99
 """Characters (channels 2.4:channels/layers.py, asgiref 0.14:asgiref/base_layer.py)."""
 
+SEND_WORDS = (b"group_", b"async_to_sync", b"Group")
+"""A module without any of these words calls nothing that a check here looks at."""
+
 Message = dict[str, ast.expr]
 
 
 def _calls(app: App) -> Iterator[tuple[str, Function | None, ast.Call]]:
-    """Yield each call with its module and the innermost function that contains it."""
+    """Yield each call of a sending module, with the innermost function that contains it."""
     for name, module in app.modules.items():
+        if not any(word in module.text for word in SEND_WORDS):
+            continue
         pending: list[tuple[Function | None, ast.AST]] = [(None, module.tree)]
         while pending:
             inside, node = pending.pop()
@@ -48,6 +53,8 @@ def _calls(app: App) -> Iterator[tuple[str, Function | None, ast.Call]]:
                 yield name, inside, node
             if isinstance(node, Function):
                 inside = node
+            if isinstance(node, ast.Lambda):  # it may be called anywhere
+                inside = None
             pending += ((inside, child) for child in ast.iter_child_nodes(node))
 
 
@@ -112,11 +119,19 @@ def _of_name(
     scope: ast.AST = inside or app.modules[module].tree
     if inside and name in {one.arg for one in ast.walk(inside.args) if isinstance(one, ast.arg)}:
         return None
+    stored: Message = {}
     for node in ast.walk(scope):
-        if isinstance(node, ast.Subscript | ast.Attribute) and name_of(node.value) == name:
-            changes = isinstance(node, ast.Attribute) and node.attr in {"update", "setdefault"}
-            if changes or isinstance(getattr(node, "ctx", None), ast.Store):
+        if (
+            isinstance(node, ast.Attribute)
+            and node.attr in {"update", "setdefault"}
+            and name_of(node.value) == name
+        ):
+            return None
+        if isinstance(node, ast.Subscript) and name_of(node.value) == name:
+            key = text_of(node.slice, {})
+            if key in {UNKNOWN, "type"} and isinstance(node.ctx, ast.Store | ast.Del):
                 return None
+            stored |= {key: node}
         if isinstance(node, ast.AugAssign) and name_of(node.target) == name:
             return None
     values = [
@@ -127,7 +142,8 @@ def _of_name(
     ]
     if not values and inside:
         return _of_name(app, module, None, name, depth)
-    return _message(app, module, inside, values[0], depth - 1) if len(values) == 1 else None
+    found = _message(app, module, inside, values[0], depth - 1) if len(values) == 1 else None
+    return None if found is None else stored | found
 
 
 def _targets(node: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
@@ -152,9 +168,10 @@ def _events(app: App, context: Context) -> Iterator[Finding]:
     """Find messages to a group that end the consumers instead of reaching them."""
     if context.api != CHANNELS_2:
         return
-    consumers = consumers_of(app)
-    handlers = {one.name for _, node in consumers.values() for one in functions(node)}
-    bases = {base for name in consumers for base in app.bases(name)}
+    every = [(one, name) for one in context.apps for name in consumers_of(one)]
+    consumers = {name for _, name in every}
+    handlers = {one.name for a, n in every for one in functions(consumers_of(a)[n][1])}
+    bases = {base for one, name in every for base in one.bases(name)}
     for module, inside, call, name in _sends(app):
         if name != "group_send":
             continue
@@ -176,7 +193,7 @@ def _events(app: App, context: Context) -> Iterator[Finding]:
         if (
             UNKNOWN not in kind
             and kind not in handlers
-            and bases <= FRAMEWORK_CONSUMERS | {*consumers}
+            and bases <= FRAMEWORK_CONSUMERS | consumers
         ):
             yield Finding(
                 f"a message to the group is of the type {kind!r}, for which there is no method",
@@ -244,12 +261,19 @@ def _unawaited_in(
         elif (
             isinstance(line, ast.Expr)
             and isinstance(call.func, ast.Attribute)
-            and name_of(call.func.value) == "self"
-            and call.func.attr in coroutines
+            and _is_coroutine(call.func, coroutines)
         ):
             loses = {"accept": "the socket never opens", "close": "the socket stays open"}
             why = loses.get(call.func.attr, "nothing of it happens")
             yield _unawaited(app, module, line, call.func.attr, why, "")
+
+
+def _is_coroutine(called: ast.Attribute, own: set[str]) -> bool:
+    """Return whether a call creates a coroutine: a method of the consumer, or asyncio.sleep."""
+    owner = called.value.func if isinstance(called.value, ast.Call) else called.value
+    if name_of(owner) == "asyncio":
+        return called.attr == "sleep"
+    return name_of(owner) in {"self", "super"} and called.attr in own
 
 
 def _unawaited(
@@ -268,8 +292,7 @@ def _sync_in_async(app: App, context: Context) -> Iterator[Finding]:
     if context.api == LIVE_PAGES and not consumers_of(app):
         return
     for module, inside, call in _calls(app):
-        is_call = isinstance(call.func, ast.Call) and name_of(call.func.func) == "async_to_sync"
-        if is_call and isinstance(inside, ast.AsyncFunctionDef):
+        if isinstance(inside, ast.AsyncFunctionDef) and _is_sync(call.func, inside):
             yield Finding(
                 f"async_to_sync is called inside the coroutine {inside.name}",
                 app.modules[module].at(call),
@@ -277,6 +300,19 @@ def _sync_in_async(app: App, context: Context) -> Iterator[Finding]:
                 "an async event loop): the socket closes with 1011",
                 "write `await` before the function itself, without async_to_sync",
             )
+
+
+def _is_sync(called: ast.expr, inside: ast.AsyncFunctionDef) -> bool:
+    """Return whether this is `async_to_sync(…)`, or a name that the function gives to one."""
+    if isinstance(called, ast.Call):
+        return name_of(called.func) == "async_to_sync"
+    return isinstance(called, ast.Name) and any(
+        isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Call)
+        and name_of(node.value.func) == "async_to_sync"
+        and called.id in map(name_of, node.targets)
+        for node in ast.walk(inside)
+    )
 
 
 def _group_names(app: App, context: Context) -> Iterator[Finding]:

@@ -64,6 +64,11 @@ class Code:
         return found
 
     @functools.cached_property
+    def names(self) -> frozenset[str]:
+        """What the functions are called."""
+        return frozenset(scope.node.name for scope in self.scopes)
+
+    @functools.cached_property
     def first_called(self) -> list[Scope]:
         """The methods that oTree calls before a participant can do anything on a page."""
         return [
@@ -173,7 +178,7 @@ def _certain(code: Code, field: Field) -> Iterator[tuple[Scope, ast.AST]]:
         return
     earliest = min((code.earliest(scope) for scope in setting), default=math.inf)
     for scope in code.first_called:
-        node = _read_at_once(scope.node.body, field)
+        node = _read_at_once(scope.node.body, field, code.names)
         if node and code.order[scope.owner] <= earliest:
             yield scope, node
 
@@ -214,13 +219,19 @@ def _sets(line: ast.AST, field: Field) -> bool:
     return any(node.attr == field.name for node in _set_in(line))
 
 
-def _read_at_once(block: Sequence[ast.stmt], field: Field) -> ast.AST | None:
-    """Return where a function reads the field, whatever happens before; None if it may not."""
+def _read_at_once(block: Sequence[ast.stmt], field: Field, own: frozenset[str]) -> ast.AST | None:
+    """Return where a function reads the field, whatever happens before; None if it may not.
+
+    A function of the app's own that is called before may give it a value.
+    """
     for line in block:
+        calls = {name_of(node.func) for node in ast.walk(line) if isinstance(node, ast.Call)}
+        if calls & own:
+            return None
         for one in _evaluated(line):
             if node := _reads(one, field):
                 return node
-        if not isinstance(line, SIMPLE):
+        if not isinstance(line, SIMPLE) or _sets(line, field):
             return None
     return None
 

@@ -6,23 +6,18 @@ from collections.abc import Iterator
 
 from packaging.version import Version
 
-from channelsmin.project.doctor import template_source
-from channelsmin.project.doctor.app_source import UNKNOWN, App, Page, Route, text_of
+from channelsmin.project.doctor.app_source import UNKNOWN, App
 from channelsmin.project.doctor.context import (
-    CHANNELS_1,
     LIVE_PAGES,
     Check,
     Context,
     live_method_of,
 )
 from channelsmin.project.doctor.finding import Finding
-from channelsmin.project.doctor.template_source import Address, AppContext, Template
+from channelsmin.project.doctor.template_source import Template
 
 ASKS_FIRST = re.compile(r"typeof\s*\(?\s*liveSend\b|window\.liveSend\b")
 """A script that looks first whether the page has liveSend: it is shared by other pages."""
-
-SAMPLES = ("1", "abc", "a1,2", "a/b")
-"""Samples for the parts of an address that are only known when the project runs."""
 
 
 def _lost_templates(app: App, context: Context) -> Iterator[Finding]:
@@ -52,42 +47,9 @@ def _lost_templates(app: App, context: Context) -> Iterator[Finding]:
                 )
 
 
-def _addresses(app: App, context: Context) -> list[Address]:
-    found = (
-        address
-        for page in app.pages()
-        for address in template_source.addresses(context.shown(page), _context(app, page, context))
-    )
-    return list({address.where: address for address in found}.values())
-
-
-def _context(app: App, page: Page, context: Context) -> AppContext:
-    """Return the variables that a page gives its template, None if they are not certain."""
-    texts = "".join(template.text for template in context.shown(page))
-    if not app.is_plain(page) or re.search(r"\{%\s*(with|for)\b", texts):
-        return None
-    method = page.method("vars_for_template")
-    variables: dict[str, str] = {}
-    for node in ast.walk(method) if method else ():
-        if not isinstance(node, ast.Return):
-            continue
-        names = app.constants(page.module)
-        match node.value:
-            case ast.Dict(keys=keys, values=values) if None not in keys:
-                pairs = zip(keys, values, strict=True)
-                variables |= {text_of(k, names): text_of(v, names) for k, v in pairs if k}
-            case ast.Call(func=ast.Name(id="dict"), args=[], keywords=given) if all(
-                one.arg for one in given
-            ):
-                variables |= {one.arg or "": text_of(one.value, names) for one in given}
-            case _:
-                return None
-    return variables
-
-
 def _not_served(app: App, context: Context) -> Iterator[Finding]:
     """Find sockets that a page opens and no route serves."""
-    for address in _addresses(app, context):
+    for address in context.addresses(app):
         if context.api == LIVE_PAGES:
             if address.path and not context.has_other_routes:
                 yield Finding(
@@ -106,7 +68,7 @@ def _not_served(app: App, context: Context) -> Iterator[Finding]:
                 f"return {names} from the page's vars_for_template",
             )
         elif address.path and not any(
-            _serves(route, address.path, context) for route in context.routes
+            context.serves(route, address.path) for route in context.routes
         ):
             shown = address.path.replace(UNKNOWN, "…")
             patterns = ", ".join(f"{route.pattern} ({route.where})" for route in context.routes)
@@ -118,29 +80,16 @@ def _not_served(app: App, context: Context) -> Iterator[Finding]:
             )
 
 
-def _serves(route: Route, path: str, context: Context) -> bool:
-    """Return whether a route may serve a path."""
-    paths = (path.replace(UNKNOWN, sample) for sample in SAMPLES)
-    if UNKNOWN in route.pattern:
-        return True
-    try:
-        if context.api == CHANNELS_1:
-            return any(re.match(route.pattern, one) for one in paths)
-        return any(re.search(route.pattern, one.lstrip("/")) for one in paths)
-    except re.error:
-        return False
-
-
 def _unused_routes(app: App, context: Context) -> Iterator[Finding]:
     if context.api == LIVE_PAGES:
         return
-    every = [address for one in context.apps for address in _addresses(one, context)]
+    every = [address for one in context.apps for address in context.addresses(one)]
     followed = all(context.is_followed(page) for page in app.pages())
     certain = all(address.path for address in every) and app.pages() and followed
     if not certain or context.scripts_have("WebSocket"):
         return
     for route in app.routes():
-        if not any(_serves(route, address.path, context) for address in every if address.path):
+        if not any(context.serves(route, address.path) for address in every if address.path):
             yield Finding(
                 "no page opens a socket at this route",
                 route.where,
@@ -192,7 +141,7 @@ def _live_pages(app: App, context: Context) -> Iterator[Finding]:
 
 def _written_hosts(app: App, context: Context) -> Iterator[Finding]:
     """Find sockets whose scheme or host is written out: on another server they do not open."""
-    for address in _addresses(app, context):
+    for address in context.addresses(app):
         if address.host in LOCAL:
             yield Finding(
                 f"the socket's host is written out: {address.host}",

@@ -48,6 +48,20 @@ def _bad_release(examined: Examined) -> Iterator[Finding]:
         )
 
 
+def _unknown_release(examined: Examined) -> Iterator[Finding]:
+    """Find a pin of a release that the package index does not have."""
+    found = examined.picked.found
+    for source, _ in found.unused if found else ():
+        known = releases.known()
+        if source.pin and known[0] < source.pin < known[-1] and source.pin not in known:
+            yield Finding(
+                f"there is no oTree {source.pin} on the package index",
+                source.where,
+                "pip refuses the whole file",
+                f"write {source.requirement.name}=={examined.release}",
+            )
+
+
 def _place_of_otree(examined: Examined) -> str:
     places = [wanted.where for wanted in examined.wanted if wanted.name in NAMES]
     return next(
@@ -111,7 +125,7 @@ def _misspelled(examined: Examined) -> Iterator[Finding]:
 
 def _pins(examined: Examined) -> Iterator[Finding]:
     """Find requirements that conflict with those of oTree; what a fork requires is not known."""
-    if any("a fork of oTree" in source.note for source in examined.picked.sources):
+    if examined.is_fork:
         return
     row = releases.rows().get(examined.release)
     theirs = releases.requires(row.requires) if row and row.requires else ()
@@ -170,19 +184,22 @@ def _drivers(examined: Examined) -> Iterator[Finding]:
 
 
 def _upper_bounds(examined: Examined) -> Iterator[Finding]:
-    if not any(one.name in NAMES for one in examined.wanted):
+    """Find what pip installs too new; a remark if no file pins this oTree: later ones differ."""
+    own = [one for one in examined.wanted if one.name in NAMES]
+    if not own:
         return
     for hold in map(Requirement, notes.upper_bounds(examined.release)):
-        own = [one.specifier for one in examined.wanted if one.name == canonicalize_name(hold.name)]
-        bounded = [one for one in own if any(s.operator in {"<", "<=", "==", "~="} for s in one)]
+        name = canonicalize_name(hold.name)
+        wanted = [one.specifier for one in examined.wanted if one.name == name]
+        bounded = [one for one in wanted if any(s.operator in {"<", "<=", "==", "~="} for s in one)]
         if not bounded or not all(_agree(one, hold.specifier) for one in bounded):
             yield Finding(
-                f"nothing holds {hold.name} back",
+                f"nothing holds {name} back",
                 _place_of_otree(examined),
-                f"oTree {examined.release} sets no upper bound for {hold.name} and does not work "
-                "with "
+                f"oTree {examined.release} sets no upper bound for {name} and does not work with "
                 "today's version",
                 f"add a line {hold}",
+                is_remark=not any(part.operator == "==" for one in own for part in one.specifier),
             )
 
 
@@ -415,8 +432,8 @@ Check = Callable[[Examined], Iterable[Finding]]
 
 
 CHECKS: tuple[Check, ...] = (
-    *(_disagreement, _misspelled, _bad_release, _python, _pins, _drivers, _upper_bounds),
-    *(_routes_unread, _settings_unread, _no_config, _missing_apps, _dormant),
+    *(_disagreement, _misspelled, _bad_release, _unknown_release, _python, _pins, _drivers),
+    *(_upper_bounds, _routes_unread, _settings_unread, _no_config, _missing_apps, _dormant),
     *(_not_augmented, _layers, _redis, _leftovers, _no_static),
 )
 """The checks of the project as a whole; those of each app are in the other modules."""

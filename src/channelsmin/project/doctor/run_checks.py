@@ -109,7 +109,9 @@ def _examine(folder: Path, named: str | None) -> Report:
     apps, broken = app_source.read(folder)
     settings = app_source.parse(folder, Path("settings.py"))
     if isinstance(settings, Finding):
-        return Report(picked.release, tuple(app.name for app in apps), (settings, *broken))
+        broken = [settings, *broken]
+        if not settings.is_remark:
+            return Report(picked.release, tuple(app.name for app in apps), tuple(broken))
     read = context.read(picked, apps)
     findings = list(_checked(read, broken))
     assumed = picked.found.assumptions if picked.found and not picked.pinned else ()

@@ -19,8 +19,11 @@ SHIPPED = ("otree/", "global/")
 """How the names of oTree's own base templates begin."""
 
 CONTROL = re.compile(
-    r"<(?:button|input)\b[^>]*?\b(?:name|id)\s*=\s*(['\"]?)submit\1(?=[\s>/])", re.IGNORECASE
+    r"<(?i:button|input|select|textarea|fieldset)\b[^>]*?\s(?i:name|id)\s*=\s*(['\"]?)submit\1(?=[\s>/])"
 )
+HIDDEN = re.compile(r"\.submit\s*\(")
+"""A call that a control called submit hides; requestSubmit is another method."""
+
 SUBMITS = re.compile(r"\.(?:submit|requestSubmit)\s*\(")
 HEARS = re.compile(r"function\s+liveRecv\s*\(|\bliveRecv\s*=|\.onmessage\s*=|\(['\"]message['\"]")
 SETS_VALUE = re.compile(r"\.(?:value|checked|valueAsNumber)\s*=[^=]|\.val\(|setAttribute\(")
@@ -71,7 +74,7 @@ def _script_names(app: App, context: Context) -> Iterator[Finding]:
     for missing in api_changes.missing_script_names(context.release):
         defines = re.compile(
             rf"(?:var|let|const|function)\s+{missing.name}\b|\b{missing.name}\s*=[^=]"
-            rf"|typeof\s+{missing.name}\b"
+            rf"|typeof\s+{missing.name}\b|\bwindow\.{missing.name}\b"
         )
         shown = _shown(app, context)
         if any(defines.search(one.text) for one in shown) or context.scripts_have(missing.name):
@@ -93,12 +96,17 @@ def _scripts_only(text: str) -> str:
     """Return a text in which all that is not a script is blank, so that places stay the same."""
     blank, done = "", 0
     for match in re.finditer(
-        r"<script\b[^>]*>(.*?)</script>|\bon\w+=\"([^\"]*)\"", text, re.DOTALL
+        r"<script\b[^>]*>(.*?)</script>|\bon\w+=\"([^\"]*)\"|\bon\w+='([^']*)'", text, re.DOTALL
     ):
-        start, end = match.span(1) if match[1] is not None else match.span(2)
-        blank += re.sub(r"[^\n]", " ", text[done:start]) + text[start:end]
+        start, end = match.span(match.lastindex or 0)
+        blank += re.sub(r"[^\n]", " ", text[done:start])
+        blank += LINE_COMMENT.sub(lambda found: " " * len(found[0]), text[start:end])
         done = end
     return blank + re.sub(r"[^\n]", " ", text[done:])
+
+
+LINE_COMMENT = re.compile(r"(?<![:'\"/\\])//[^\n]*")
+"""What follows two slashes in a script, except in an address."""
 
 
 def _blocks(app: App, context: Context) -> Iterator[Finding]:
@@ -148,7 +156,7 @@ def _chain(template: Template, context: Context) -> tuple[list[Template], bool]:
             chain.append(context.templates[name])
             continue
         return chain, name.startswith(SHIPPED)
-    return chain, not chain[-1].includes_unknown
+    return chain, not (chain[-1].includes_unknown or chain[-1].extends_later)
 
 
 def _own_base(app: App, context: Context) -> Iterator[Finding]:
@@ -174,7 +182,7 @@ def _submit_controls(app: App, context: Context) -> Iterator[Finding]:
     """Find a control called `submit`, which hides the form's own method of this name."""
     for page in app.pages():
         shown = context.shown(page)
-        submits = any(SUBMITS.search(one.text) for one in shown)
+        submits = any(HIDDEN.search(one.text) for one in shown)
         submits = submits or context.scripts_have(".submit(")
         if submits and "submit" in _form_fields(page):
             yield Finding(

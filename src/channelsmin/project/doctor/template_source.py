@@ -9,13 +9,14 @@ from packaging.version import Version
 
 from channelsmin.project.doctor.app_source import UNKNOWN
 
-INCLUDES = re.compile(r"\{[{%]\s*(?:include|extends)\s+(['\"])([^'\"]+)\1")
+INCLUDES = re.compile(r"\{[{%]\s*(include|include_sibling|extends)\s+(['\"])([^'\"]+)\2")
 INCLUDES_UNKNOWN = re.compile(r"\{[{%]\s*(?:include|include_sibling|extends)\s+[^'\"\s]")
 COMMENTS = re.compile(
-    r"\{%\s*comment\b.*?endcomment\s*%\}|<!--.*?-->|\{#.*?#\}|^\s*//[^\n]*",
+    r"\{[{%]\s*comment\b.*?endcomment\s*[}%]\}|<!--.*?-->|\{#.*?#\}|^\s*//[^\n]*"
+    r"|(?<![\w'\"])/\*.*?\*/",
     re.DOTALL | re.MULTILINE,
 )
-EXTENDS = re.compile(r"\{[{%]\s*extends\s+(['\"])([^'\"]+)\1")
+EXTENDS = re.compile(r"\s*\{[{%]\s*extends\s+(['\"])([^'\"]+)\1")
 BLOCK = re.compile(r"\{[{%]-?\s*(?:(block)\s+(\w+)|(endblock)\b[^}%]*)\s*-?[}%]\}")
 OPENS_SOCKET = re.compile(r"\bnew\s+\w*WebSocket\s*\(")
 VARIABLE = re.compile(r"\{\{(.*?)\}\}")
@@ -64,14 +65,21 @@ class Template:
 
     def includes(self) -> Iterator[tuple[str, str]]:
         """Yield the templates that it includes or extends, each with the place."""
+        folder = self.name.rpartition("/")[0]
         for match in INCLUDES.finditer(self.text):
-            yield match[2], self.at(match.start())
+            is_sibling = match[1] == "include_sibling" and folder
+            yield f"{folder}/{match[3]}" if is_sibling else match[3], self.at(match.start())
 
     @property
     def extends(self) -> tuple[str, str] | None:
-        """The template that it extends, with the place; None if it extends none."""
-        match = EXTENDS.search(self.text)
-        return (match[2], self.at(match.start())) if match else None
+        """The template that it begins with extending, with the place; None if there is none."""
+        match = EXTENDS.match(self.text)
+        return (match[2], self.at(match.start(1))) if match else None
+
+    @property
+    def extends_later(self) -> bool:
+        """Whether it extends a template somewhere else: what that does is not known."""
+        return not self.extends and bool(EXTENDS.search(self.text))
 
     def blocks(self) -> list[Block]:
         """Return its blocks, in the order in which they end."""
@@ -113,15 +121,32 @@ class Address:
 
 
 def read(project: Path, release: Version) -> dict[str, Template]:
-    """Return the templates of a project by the names that oTree finds them under."""
+    """Return the templates of a project by the names that oTree finds them under.
+
+    Those that are included can have any suffix and any depth, the others are HTML files.
+    """
     folders = [*sorted(project.glob("*/templates")), project / "_templates"]
     found = {_name(path, at): path for at in folders for path in at.rglob("*.html")}
     if release.major >= 5:  # which also finds them next to the app's modules
-        found |= {_name(path, project): path for path in project.glob("*/*.html")} | found
-    return {
-        name: Template(name, path.relative_to(project), _without_comments(path))
-        for name, path in found.items()
-    }
+        folders.append(project)
+        beside = (path for deep in BESIDE for path in project.glob(deep))
+        found = {_name(path, project): path for path in beside} | found
+    read = {name: _template(name, path, project) for name, path in found.items() if path.is_file()}
+    todo = list(read.values())
+    for template in todo:
+        for name, _ in template.includes():
+            files = (path for at in folders if (path := at / name.lstrip("/")).is_file())
+            if name not in read and (file := next(files, None)):
+                read[name] = _template(name, file, project)
+                todo.append(read[name])
+    return read
+
+
+BESIDE = ("*/*.html", "*/*/*.html", "*/*/*/*.html")
+
+
+def _template(name: str, path: Path, project: Path) -> Template:
+    return Template(name, path.relative_to(project), _without_comments(path))
 
 
 def _name(path: Path, folder: Path) -> str:
@@ -160,7 +185,8 @@ def addresses(shown: list[Template], context: AppContext) -> Iterator[Address]:
 
 def _path(address: str) -> str | None:
     """Return the path of an address on this server, None if it is not certain."""
-    host, slash, path = address.rpartition("://")[2].partition("/")
+    before, slashes, after = address.partition("//")
+    host, slash, path = (after if slashes else before).partition("/")
     return slash + path if slash and not host.strip(UNKNOWN) else None
 
 

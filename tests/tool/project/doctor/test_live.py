@@ -236,3 +236,29 @@ def test_a_static_fault_is_told_beside_what_works(
     assert not run_checks.run_live(project, None, environment)
     assert said[0].startswith("_static: there is no folder _static")
     assert "one click was answered on 3 sockets" in said[-2]
+
+
+@pytest.mark.parametrize(
+    ("written", "comes_along"),
+    [
+        ("", False),
+        ("DEBUG = True\n", False),
+        ("DEBUG = False\nDEBUG = True\n", False),
+        ("DEBUG = False\n", True),
+        ("DEBUG = 0\n", True),
+        ("from os import environ\nDEBUG = environ.get('HERE') == '1'\n", True),
+    ],
+)
+def test_collected_static_files_come_along_where_debug_may_be_off(
+    written: str, comes_along: bool, project: Path, environment: Path, tmp_path: Path
+) -> None:
+    (project / "_static_root").mkdir()
+    (project / "_static_root/gone.css").symlink_to(tmp_path / "nowhere")
+    (project / "__temp_bots").mkdir()
+    with (project / "settings.py").open("a") as settings:
+        settings.write(written)
+    read = run_checks.examine(project).read
+    assert read
+    live._copy(read, [], tmp_path / "copy")
+    assert (tmp_path / "copy/_static_root").is_dir() == comes_along
+    assert not (tmp_path / "copy/__temp_bots").exists()

@@ -9,6 +9,8 @@ from packaging.version import Version
 from channelsmin.project.doctor import run_checks
 from channelsmin.runtime import environment
 from tool.project.doctor.planted import change
+from tool.project.doctor.test_neighbours import write
+from tool.project.doctor.test_run_checks import LINES
 
 CONFIG = (
     "SESSION_CONFIGS = [\n    dict(name='game', num_demo_participants=2, app_sequence=['game']),"
@@ -32,3 +34,35 @@ def test_a_new_project_with_a_new_app_gives_no_finding(wanted: str, tmp_path: Pa
     report = run_checks.examine(project, wanted)
     assert [app.name for app in report.read.played] == ["game"] if report.read else False
     assert report.findings == ()
+
+
+NEW = {
+    "1.4": ("otree-core>=1.4.31\npsycopg2>=2.5.1\n", "runprodserver"),
+    "2.0": ("otree>=2.0.0\npsycopg2>=2.5.1\n", "runprodserver"),
+    "2.6": ("otree>=2.5.0\npsycopg2>=2.5.1\n", "prodserver"),
+    "3.2": ("otree>=3.2.3\npsycopg2>=2.8.4\n", "prodserver"),
+    "5.0": ("otree>=5.0.0a21\npsycopg2>=2.8.4\n", "prodserver"),
+    "5.4": ("otree>=5.0.0a21\npsycopg2>=2.8.4\nsentry-sdk>=0.7.9\n", "prodserver"),
+}
+"""What the requirements and the Procfile of a new project say, from these lines on."""
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("wanted", [*LINES, "3.1.0", "3.2.8", "3.3.11", "5.4.7", "5.8.5"])
+def test_what_a_new_project_of_each_line_requires_and_starts_is_no_finding(
+    wanted: str, named: bool, tmp_path: Path
+) -> None:
+    release = Version(wanted)
+    requirements, server = NEW[max(line for line in NEW if Version(line) <= release)]
+    files = {
+        "requirements.txt": requirements,
+        "Procfile": f"web: otree {server}1of2\nworker: otree {server}2of2\n",
+    }
+    if release < Version("2.0.20"):
+        files["settings.py"] = (
+            "import otree.settings\nSESSION_CONFIGS = []\n"
+            "otree.settings.augment_settings(globals())\n"
+        )
+    base = "self" if release.major < 5 else "lite"
+    write(tmp_path, {"base": base, "release": wanted, "files": files})
+    assert run_checks.examine(tmp_path, wanted if named else None).findings == ()

@@ -70,7 +70,19 @@ def test_a_field_that_is_certainly_none_is_named(
     assert finding.where.startswith(INIT)
 
 
+SHOWN = (
+    "    @staticmethod\n    def vars_for_template(player):\n{}        return dict(x=player.taken)\n"
+)
+
 HEALTHY = {
+    "set in the line before": page(SHOWN.format("        player.taken = 3\n")),
+    "set in the line before, and elsewhere": each(
+        page(SHOWN.format("        player.taken = player.id_in_group\n")), SET_LATER
+    ),
+    "set by a function that is called before": each(
+        page(SHOWN.format("        take(player)\n")),
+        append(INIT, "\n\ndef take(player):\n    player.taken = 1\n"),
+    ),
     "a value from the start": page(DISPLAYED.format("return not player.taken"), "initial=0"),
     "field_maybe_none": page(
         "    @staticmethod\n    def js_vars(player):\n"
