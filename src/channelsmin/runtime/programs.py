@@ -139,8 +139,9 @@ def _folder_of(module: str) -> Path | None:
 def needs_redis(release: "Version") -> bool:
     """Return whether a release's production server, which the suite starts, needs Redis.
 
-    From 2.6.0b18 on the channel layer is in memory, but up to 3.3.3 it also starts `huey`, which
-    ends without Redis, and the server with it (seen on 2.6.0b24, 3.0.12 and 3.2.8).
+    From 2.6.0b18 on the channel layer is in memory, but up to 3.3.3, and on the first betas of
+    3.4.0, it also starts `huey`, which ends without Redis, and the server with it (seen on
+    2.6.0b24, 3.0.12, 3.2.8 and 3.4.0b1).
     """
     from channelsmin.matrix import api_changes  # not for run.py: it needs packages
 
