@@ -127,6 +127,17 @@ def test_how_to_install_a_python_depends_on_the_machine(
     assert advice in interpreters.how_to_install(pythons)
 
 
+def test_where_the_program_that_installs_a_python_comes_from_is_said_if_it_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    told = "`pyenv install 3.7` (from https://github.com/pyenv/pyenv) installs it"
+    assert interpreters.how_to_install(["3.7"]) == told
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    assert interpreters.how_to_install(["3.7"]) == "`pyenv install 3.7` installs it"
+
+
 def test_the_interpreter_of_a_script_is_the_one_that_it_names(tmp_path: Path) -> None:
     script = tmp_path / "otree"
     script.write_text("#!/opt/my env/bin/python3.7\nimport otree\n")
