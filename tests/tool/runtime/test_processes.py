@@ -94,3 +94,23 @@ def test_a_program_listens_while_the_block_runs() -> None:
     deadline = time.monotonic() + 10
     while not processes.is_free(port):
         assert time.monotonic() < deadline
+
+
+def test_ctrl_c_interrupts_waiting_on_windows_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There it interrupts Python's sleep, and not Popen.wait: under wine it was lost there."""
+
+    class Program:
+        args = "program"
+
+        def poll(self) -> int | None:
+            return None
+
+    def ctrl_c(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    program: subprocess.Popen[bytes] = Program()  # type: ignore[assignment]
+    with pytest.raises(subprocess.TimeoutExpired):
+        processes.wait(program, seconds=0)
+    monkeypatch.setattr(time, "sleep", ctrl_c)
+    with pytest.raises(KeyboardInterrupt):
+        processes.wait(program)
