@@ -84,6 +84,8 @@ def install(extras: str) -> None:
     """Make .venv, or take the sound one that has other extras, and install the project into it."""
     import venv  # here, since not every Python has it
 
+    if VENV.is_symlink():  # venv would delete what somebody keeps there
+        sys.exit(f"run.py: {VENV} is a link: remove it, since what it leads to would be deleted")
     sys.stderr.write("Setting up .venv (once) ...\n")
     if not is_set_up(""):
         try:

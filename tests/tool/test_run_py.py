@@ -125,6 +125,20 @@ def test_a_file_in_the_environments_place_is_named(
         run_py.set_up("")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_an_environment_that_is_a_link_to_somebodys_own_is_left_alone(
+    clone: Path, told: list[str]
+) -> None:
+    own = clone.parent / "own"
+    own.mkdir()
+    (own / "precious").touch()
+    (clone / ".venv").symlink_to(own)
+    with pytest.raises(SystemExit, match="is a link: remove it"):
+        run_py.set_up("")
+    assert told == []
+    assert (own / "precious").exists()
+
+
 def test_an_older_python_is_refused_in_one_line() -> None:
     code = (
         "import runpy, sys; sys.version_info = (3, 9, 6); sys.version = '3.9.6 (x)'\n"
