@@ -28,6 +28,10 @@ NOT_PASSED_ON = {
 }
 """Variables that would change where packages are installed, or what a server does."""
 
+ISOLATED = "-I"
+"""Python's option for programs that must not import what the current folder has, such as an app
+called `signal`."""
+
 FIRST = "requirements-first.txt"
 """The file of the packages to install before all others, of a release that needs some."""
 
@@ -112,7 +116,7 @@ class Environment:
         return {package["name"]: package["version"] for package in json.loads(listed)}
 
     def _output(self, *arguments: str) -> str:
-        command = [str(self.python), *arguments]
+        command = [str(self.python), ISOLATED, *arguments]
         return subprocess.run(
             command, env=self.variables(), capture_output=True, encoding="utf-8", check=True
         ).stdout.strip()
@@ -211,7 +215,8 @@ def _install(
         console.note(f"oTree {release} needs help: {help_.line}")
     with log.open("wb") as output:
         with console.step(f"Creating an environment with Python {python}"):
-            command = [str(interpreter), "-m", "venv", str(environment.folder)]
+            command = [str(interpreter), ISOLATED, "-m", "venv"]
+            command += [str(environment.folder)]
             status = processes.run(command, output=output, variables=environment.variables())
         if not status:
             with console.step(f"Installing oTree {release} and what it requires"):
@@ -228,7 +233,8 @@ def install(
     What pip reads is written into `folder`: requirements files, a changed source distribution.
     """
     for file in _prepared(environment, release, python, folder):
-        command = [str(environment.python), "-m", "pip", "install", "--requirement", str(file)]
+        pip = [str(environment.python), ISOLATED, "-m", "pip"]
+        command = [*pip, "install", "--requirement", str(file)]
         command += ["--no-deps"] if file.name == FIRST else []
         status = processes.run(command, output=output, variables=environment.variables())
         if status:

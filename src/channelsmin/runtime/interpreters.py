@@ -16,7 +16,8 @@ from packaging.version import Version
 from channelsmin import console
 from channelsmin.matrix import variants
 
-ASK = "import sys, venv; print('%d.%d' % sys.version_info[:2])"
+ASK = "import sys; del sys.path[0]; import venv; print('%d.%d' % sys.version_info[:2])"
+"""Without the current folder: in a project, venv would import an app called `signal`."""
 
 ASK_WHERE = "import sys; print(sys.executable)"
 

@@ -107,6 +107,16 @@ def test_an_interpreter_in_a_folder_of_other_letters_is_found(
     assert real in list(interpreters.interpreters(HERE))
 
 
+def test_a_projects_own_modules_are_not_taken_for_pythons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The module venv imports `signal`, which may be the name of an app."""
+    (tmp_path / "signal").mkdir()
+    (tmp_path / "signal" / "__init__.py").write_text("raise SystemExit('an app')\n")
+    monkeypatch.chdir(tmp_path)
+    assert interpreters.says([sys.executable, "-c", interpreters.ASK]) == HERE
+
+
 @pytest.mark.parametrize(
     ("system", "machine", "pythons", "advice"),
     [
