@@ -191,7 +191,8 @@ def run(
         return wait(process, seconds)
     finally:
         if process:
-            end(process, gently=False)
+            # Gently if it is interrupted: pip then removes its temporary folders.
+            end(process, gently=process.poll() is None)
 
 
 @contextmanager

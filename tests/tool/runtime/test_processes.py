@@ -114,3 +114,20 @@ def test_ctrl_c_interrupts_waiting_on_windows_too(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(time, "sleep", ctrl_c)
     with pytest.raises(KeyboardInterrupt):
         processes.wait(program)
+
+
+def test_a_program_that_is_interrupted_may_clean_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pip does, which would else leave its temporary folders behind."""
+    code = "import time\ntry:\n open('up', 'w'); time.sleep(60)\nfinally: open('clean', 'w')"
+
+    def ctrl_c(process: object, seconds: float | None) -> int:
+        while not (tmp_path / "up").exists():
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(processes, "wait", ctrl_c)
+    with pytest.raises(KeyboardInterrupt):
+        processes.run([sys.executable, "-c", code], output=subprocess.DEVNULL, cwd=tmp_path)
+    assert (tmp_path / "clean").exists()
