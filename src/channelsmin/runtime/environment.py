@@ -28,6 +28,9 @@ NOT_PASSED_ON = {
 }
 """Variables that would change where packages are installed, or what a server does."""
 
+FULL_DISK_BYTES = 5_000_000
+"""On a disk with less free space, pip fails, and may have no space left to say why."""
+
 ISOLATED = "-I"
 """Python's option for programs that must not import what the current folder has, such as an app
 called `signal`."""
@@ -263,6 +266,8 @@ def _prepared(
 def _why_not_installed(release: Version, log: Path) -> str:
     if why := notes.not_installable(release):
         return f"oTree {release} is not installable: {why}"
+    if shutil.disk_usage(log.parent).free < FULL_DISK_BYTES:
+        return f"oTree {release} could not be installed: the disk of {log.parent} is full"
     return (
         f"oTree {release} could not be installed; check the network connection and run this "
         f"again. All that pip printed is in {log}; it ends with:\n{last_lines(log, 10)}"
