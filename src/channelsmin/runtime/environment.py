@@ -220,7 +220,13 @@ def _install(
         with console.step(f"Creating an environment with Python {python}"):
             command = [str(interpreter), ISOLATED, "-m", "venv"]
             command += [str(environment.folder)]
-            status = processes.run(command, output=output, variables=environment.variables())
+            # What an interrupted ensurepip leaves behind disappears with the environment.
+            temporary = environment.folder / "tmp"
+            temporary.mkdir()
+            places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
+            variables = {**environment.variables(), **places}
+            status = processes.run(command, output=output, variables=variables)
+            shutil.rmtree(temporary)
         if not status:
             with console.step(f"Installing oTree {release} and what it requires"):
                 status = install(environment, release, python, environment.folder, output)
