@@ -14,10 +14,10 @@ import os
 import subprocess
 import sys
 import time
-import venv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
@@ -82,15 +82,16 @@ def set_up(extras: str) -> None:
 
 def install(extras: str) -> None:
     """Make .venv, or take the sound one that has other extras, and install the project into it."""
+    import venv  # here, since not every Python has it
+
+    if VENV.is_symlink():  # venv would delete what somebody keeps there
+        sys.exit(f"run.py: {VENV} is a link: remove it, since what it leads to would be deleted")
     sys.stderr.write("Setting up .venv (once) ...\n")
     if not is_set_up(""):
         try:
             venv.create(VENV, clear=True, with_pip=True)
         except (OSError, ValueError, subprocess.CalledProcessError) as error:
-            sys.exit(
-                f"run.py: .venv could not be made ({error}); on Debian and Ubuntu, "
-                "`apt install python3-venv` adds what is missing"
-            )
+            sys.exit(f"run.py: .venv could not be made: {error}")
     project = ["--editable", f"{ROOT}[{extras}]" if extras else str(ROOT)]
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *project]
     # A user's pip.conf or PIP_USER would let pip refuse to install into an environment.
@@ -140,16 +141,26 @@ def run_and_wait(command: Sequence[str]) -> int:
 
 
 def lacks(arguments: Sequence[str]) -> str:
-    """Return which program of this machine the tests lack for certain, "" if none.
+    """Return what this machine lacks for certain and how to get it, "" if nothing.
 
     In the first second, since the set-up for tests takes minutes.
     """
-    if arguments[:1] != ["test"] or is_set_up(EXTRAS):
+    if is_set_up(extras_for(arguments)):
         return ""  # the command itself looks
-    sys.path.insert(0, str(ROOT / "src"))
-    from channelsmin.runtime import programs  # it needs no package
+    lacking = [] if find_spec("venv") and find_spec("ensurepip") else [how_to_get_venv()]
+    if arguments[:1] == ["test"]:
+        sys.path.insert(0, str(ROOT / "src"))
+        from channelsmin.runtime import programs  # it needs no package
 
-    return programs.lack_for_certain()
+        lacking.append(programs.lack_for_certain())
+    return "; ".join(filter(None, lacking))
+
+
+def how_to_get_venv() -> str:
+    """Return how to get venv and pip for this Python. Debian has them in a package of their own."""
+    python = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    install = f"`sudo apt-get install {python}-venv` installs them on Debian and Ubuntu"
+    return f"{sys.executable} lacks venv or pip: {install}"
 
 
 def main() -> None:

@@ -75,6 +75,14 @@ def in_one_line(error: BaseException) -> str | None:
     return None
 
 
+def advice(error: OSError) -> str:
+    """Return what to do about an error of the system, without the path that it names."""
+    number = error.errno
+    if isinstance(error, shutil.Error) and (found := re.search(r"Errno (\d+)", str(error))):
+        number = int(found[1])
+    return ADVICE.get(number or 0) or error.strerror or str(error) or type(error).__name__
+
+
 def shortened(line: str) -> str:
     """Return a line without the middle of words that nobody can read, such as an endless path."""
     return re.sub(rf"\S{{{LONGEST_WORD + 1},}}", lambda word: _without_middle(word[0]), line)
@@ -88,9 +96,7 @@ def _of_several(error: shutil.Error) -> str:
     """Tell the first of the errors of copying a folder; shutil has each as a text."""
     failed = error.args[0] if error.args else ""
     first = failed[0] if isinstance(failed, list) and failed else ("", "", str(failed))
-    number = re.search(r"Errno (\d+)", str(first[-1]))
-    advice = ADVICE.get(int(number[1])) if number else None
-    return f"{first[1]}: {advice or first[-1]}"
+    return f"{first[1]}: {advice(error)}"
 
 
 def _of_the_system(error: OSError) -> str:
@@ -103,8 +109,7 @@ def _of_the_system(error: OSError) -> str:
         return "the current folder does not exist any more: change to another one"
     if getattr(error, "winerror", None) == OPEN_ELSEWHERE:
         return f"{subject}it is open in another program: close it there and run this again"
-    advice = ADVICE.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__
-    return f"{subject}{advice}"
+    return f"{subject}{advice(error)}"
 
 
 def _command(command: object) -> str:

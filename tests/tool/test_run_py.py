@@ -125,6 +125,20 @@ def test_a_file_in_the_environments_place_is_named(
         run_py.set_up("")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_an_environment_that_is_a_link_to_somebodys_own_is_left_alone(
+    clone: Path, told: list[str]
+) -> None:
+    own = clone.parent / "own"
+    own.mkdir()
+    (own / "precious").touch()
+    (clone / ".venv").symlink_to(own)
+    with pytest.raises(SystemExit, match="is a link: remove it"):
+        run_py.set_up("")
+    assert told == []
+    assert (own / "precious").exists()
+
+
 def test_an_older_python_is_refused_in_one_line() -> None:
     code = (
         "import runpy, sys; sys.version_info = (3, 9, 6); sys.version = '3.9.6 (x)'\n"
@@ -166,6 +180,25 @@ def test_the_tool_is_run_and_no_app_of_its_name_in_the_current_folder(
     assert ended.value.code == 7
     assert run == [str(run_py.COMMAND), "pick", "--project", "a b"]
     assert run_py.COMMAND.stem == "channelsmin"
+
+
+def test_a_python_without_venv_is_told_of_it_before_anything_is_made(
+    clone: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Debian's, which has ensurepip in a package of its own."""
+    monkeypatch.setattr(run_py, "find_spec", lambda name: None if name == "ensurepip" else name)
+    monkeypatch.setattr(programs, "lack_for_certain", lambda: "tests need nginx")
+    monkeypatch.setattr(sys, "path", [str(ROOT / "src"), *sys.path])
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    told_of_it = f"lacks venv or pip: `sudo apt-get install python{version}-venv` installs them"
+    for command, also in {"pick": "", "test": "; tests need nginx"}.items():
+        monkeypatch.setattr(sys, "argv", ["run.py", command])
+        with pytest.raises(SystemExit) as ended:
+            run_py.main()
+        assert told_of_it in str(ended.value)
+        assert str(ended.value).endswith(f"on Debian and Ubuntu{also}")
+    assert told == []
+    assert [path.name for path in clone.iterdir()] == ["pyproject.toml"]
 
 
 def test_what_tests_lack_is_said_before_the_set_up(

@@ -17,7 +17,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from channelsmin import console
+from channelsmin import console, errors
 from channelsmin.errors import UserError
 from channelsmin.matrix import locks, releases, variants
 from channelsmin.matrix.variants import Variant
@@ -106,7 +106,10 @@ class Addition:
             ):
                 self._write_by_way_of(Path(name))
         except OSError as error:
-            raise UserError(f"{self.project} cannot be written to: {error.strerror}") from error
+            places = {self.settings.parent: self.settings.parent}
+            places[self.project.resolve()] = self.project
+            where = " or ".join(map(str, places.values()))
+            raise UserError(f"{where} cannot be written to: {errors.advice(error)}") from error
 
     @contextmanager
     def _without_leftovers(self) -> Iterator[None]:

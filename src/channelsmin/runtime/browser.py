@@ -36,12 +36,18 @@ def launch(playwright: "Playwright") -> "Browser":
     return playwright.chromium.launch(executable_path=find(), args=list(ARGUMENTS))
 
 
-def playwrights_own() -> bool:
-    """Return whether Playwright has installed a browser of its own."""
+def is_drivable() -> bool:
+    """Return whether Playwright starts, and there is a browser for it: the system's or its own.
+
+    Its driver is a Node.js, which a bare Debian lacks a library for.
+    """
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
-        return Path(playwright.chromium.executable_path).exists()
+    try:
+        with sync_playwright() as playwright:
+            return find() is not None or Path(playwright.chromium.executable_path).exists()
+    except Exception:  # of Playwright, which has no class for a driver that does not start
+        return False
 
 
 def is_available() -> bool:
@@ -50,4 +56,4 @@ def is_available() -> bool:
         import playwright.sync_api  # noqa: F401
     except ImportError:
         return False
-    return find() is not None or playwrights_own()
+    return is_drivable()

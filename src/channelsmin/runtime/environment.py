@@ -28,6 +28,13 @@ NOT_PASSED_ON = {
 }
 """Variables that would change where packages are installed, or what a server does."""
 
+FULL_DISK_BYTES = 5_000_000
+"""On a disk with less free space, pip fails, and may have no space left to say why."""
+
+ISOLATED = "-I"
+"""Python's option for programs that must not import what the current folder has, such as an app
+called `signal`."""
+
 FIRST = "requirements-first.txt"
 """The file of the packages to install before all others, of a release that needs some."""
 
@@ -112,7 +119,7 @@ class Environment:
         return {package["name"]: package["version"] for package in json.loads(listed)}
 
     def _output(self, *arguments: str) -> str:
-        command = [str(self.python), *arguments]
+        command = [str(self.python), ISOLATED, *arguments]
         return subprocess.run(
             command, env=self.variables(), capture_output=True, encoding="utf-8", check=True
         ).stdout.strip()
@@ -211,8 +218,15 @@ def _install(
         console.note(f"oTree {release} needs help: {help_.line}")
     with log.open("wb") as output:
         with console.step(f"Creating an environment with Python {python}"):
-            command = [str(interpreter), "-m", "venv", str(environment.folder)]
-            status = processes.run(command, output=output, variables=environment.variables())
+            command = [str(interpreter), ISOLATED, "-m", "venv"]
+            command += [str(environment.folder)]
+            # What an interrupted ensurepip leaves behind disappears with the environment.
+            temporary = environment.folder / "tmp"
+            temporary.mkdir()
+            places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
+            variables = {**environment.variables(), **places}
+            status = processes.run(command, output=output, variables=variables)
+            shutil.rmtree(temporary)
         if not status:
             with console.step(f"Installing oTree {release} and what it requires"):
                 status = install(environment, release, python, environment.folder, output)
@@ -228,7 +242,8 @@ def install(
     What pip reads is written into `folder`: requirements files, a changed source distribution.
     """
     for file in _prepared(environment, release, python, folder):
-        command = [str(environment.python), "-m", "pip", "install", "--requirement", str(file)]
+        pip = [str(environment.python), ISOLATED, "-m", "pip"]
+        command = [*pip, "install", "--requirement", str(file)]
         command += ["--no-deps"] if file.name == FIRST else []
         status = processes.run(command, output=output, variables=environment.variables())
         if status:
@@ -257,6 +272,8 @@ def _prepared(
 def _why_not_installed(release: Version, log: Path) -> str:
     if why := notes.not_installable(release):
         return f"oTree {release} is not installable: {why}"
+    if shutil.disk_usage(log.parent).free < FULL_DISK_BYTES:
+        return f"oTree {release} could not be installed: the disk of {log.parent} is full"
     return (
         f"oTree {release} could not be installed; check the network connection and run this "
         f"again. All that pip printed is in {log}; it ends with:\n{last_lines(log, 10)}"

@@ -10,6 +10,7 @@ from string import Template
 
 from packaging.version import Version
 
+from channelsmin import errors
 from channelsmin.errors import UserError
 from channelsmin.matrix import locks, notes, releases, variants
 from channelsmin.matrix.help import Help
@@ -107,8 +108,8 @@ def _whole_or_not_at_all(folder: Path) -> Iterator[Path]:
     try:
         try:
             place.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"{folder} cannot be created: {error.strerror}") from error
+        except FileExistsError as error:
+            raise UserError(f"{place} is not a folder: name another place") from error
         with tempfile.TemporaryDirectory(dir=place, prefix=".unfinished-") as name:
             unfinished = Path(name, "project")
             unfinished.mkdir()
@@ -117,10 +118,12 @@ def _whole_or_not_at_all(folder: Path) -> Iterator[Path]:
                 _move_up(unfinished, folder)
             else:
                 unfinished.rename(folder)
-    except BaseException:
+    except BaseException as error:
         for above in missing:  # the innermost first; one that something else is in stays
             with suppress(OSError):
                 above.rmdir()
+        if isinstance(error, OSError):  # which names a path that is already gone
+            raise UserError(f"{folder} cannot be written: {errors.advice(error)}") from error
         raise
 
 

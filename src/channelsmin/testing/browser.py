@@ -6,7 +6,7 @@ import sys
 
 from channelsmin.errors import UserError
 from channelsmin.runtime import programs
-from channelsmin.runtime.browser import ARGUMENTS, NAMES, find, launch, playwrights_own
+from channelsmin.runtime.browser import ARGUMENTS, NAMES, find, is_drivable, launch
 
 __all__ = ["ARGUMENTS", "NAMES", "ensure", "find", "launch"]
 
@@ -16,7 +16,7 @@ def ensure() -> None:
 
     Raises UserError if neither is available.
     """
-    if find() or playwrights_own():
+    if is_drivable():
         return
     steps = [[[sys.executable, "-m", "playwright", "install", "--only-shell", "chromium"]]]
     if shutil.which("apt-get") and programs.is_root():

@@ -1,5 +1,6 @@
 """`channelsmin demo` and what it stands on: its refusals, each one line."""
 
+import shutil
 import socket
 import sys
 import time
@@ -82,6 +83,17 @@ def test_a_failed_installation_says_why_and_leaves_nothing_behind(
     with pytest.raises(UserError, match=message):
         environment.create(RELEASE, tmp_path / "environment")
     assert not (tmp_path / "environment").exists()
+
+
+def test_a_disk_that_is_full_is_not_taken_for_a_bad_network(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=4096)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(environment, "requirements", lambda release, python: "--no-such-option")
+    monkeypatch.setattr(interpreters, "first", lambda version: Path(sys.executable))
+    with pytest.raises(UserError, match=f"could not be installed: the disk of {tmp_path} is full"):
+        environment.create(RELEASE, tmp_path / "environment")
 
 
 def stand_in(folder: Path, script: str) -> Environment:

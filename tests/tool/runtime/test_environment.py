@@ -233,3 +233,18 @@ def test_pip_finds_its_constraints_in_a_clone_whose_path_has_a_space(tmp_path: P
     ended = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     assert "Could not open requirements file" not in ended.stderr
     assert ended.returncode == 0
+
+
+def test_what_an_interrupted_venv_leaves_behind_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(command: list[str], *, output: object, variables: dict[str, str]) -> int:
+        assert Path(variables["TMPDIR"]).is_relative_to(tmp_path / "environment")
+        (Path(variables["TMPDIR"]) / "left").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(interpreters, "first", lambda version: Path(sys.executable))
+    monkeypatch.setattr(processes, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        environment.create(RELEASE, tmp_path / "environment")
+    assert not (tmp_path / "environment").exists()

@@ -107,6 +107,16 @@ def test_an_interpreter_in_a_folder_of_other_letters_is_found(
     assert real in list(interpreters.interpreters(HERE))
 
 
+def test_a_projects_own_modules_are_not_taken_for_pythons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The module venv imports `signal`, which may be the name of an app."""
+    (tmp_path / "signal").mkdir()
+    (tmp_path / "signal" / "__init__.py").write_text("raise SystemExit('an app')\n")
+    monkeypatch.chdir(tmp_path)
+    assert interpreters.says([sys.executable, "-c", interpreters.ASK]) == HERE
+
+
 @pytest.mark.parametrize(
     ("system", "machine", "pythons", "advice"),
     [
@@ -125,6 +135,17 @@ def test_how_to_install_a_python_depends_on_the_machine(
     monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setattr(platform, "machine", lambda: machine)
     assert advice in interpreters.how_to_install(pythons)
+
+
+def test_where_the_program_that_installs_a_python_comes_from_is_said_if_it_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    told = "`pyenv install 3.7` (from https://github.com/pyenv/pyenv) installs it"
+    assert interpreters.how_to_install(["3.7"]) == told
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    assert interpreters.how_to_install(["3.7"]) == "`pyenv install 3.7` installs it"
 
 
 def test_the_interpreter_of_a_script_is_the_one_that_it_names(tmp_path: Path) -> None:

@@ -94,3 +94,40 @@ def test_a_program_listens_while_the_block_runs() -> None:
     deadline = time.monotonic() + 10
     while not processes.is_free(port):
         assert time.monotonic() < deadline
+
+
+def test_ctrl_c_interrupts_waiting_on_windows_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There it interrupts Python's sleep, and not Popen.wait: under wine it was lost there."""
+
+    class Program:
+        args = "program"
+
+        def poll(self) -> int | None:
+            return None
+
+    def ctrl_c(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    program: subprocess.Popen[bytes] = Program()  # type: ignore[assignment]
+    with pytest.raises(subprocess.TimeoutExpired):
+        processes.wait(program, seconds=0)
+    monkeypatch.setattr(time, "sleep", ctrl_c)
+    with pytest.raises(KeyboardInterrupt):
+        processes.wait(program)
+
+
+def test_a_program_that_is_interrupted_may_clean_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pip does, which would else leave its temporary folders behind."""
+    code = "import time\ntry:\n open('up', 'w'); time.sleep(60)\nfinally: open('clean', 'w')"
+
+    def ctrl_c(process: object, seconds: float | None) -> int:
+        while not (tmp_path / "up").exists():
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(processes, "wait", ctrl_c)
+    with pytest.raises(KeyboardInterrupt):
+        processes.run([sys.executable, "-c", code], output=subprocess.DEVNULL, cwd=tmp_path)
+    assert (tmp_path / "clean").exists()

@@ -12,6 +12,7 @@ import pytest
 from channelsmin.errors import UserError
 from channelsmin.matrix import releases
 from channelsmin.paths import ROOT
+from channelsmin.runtime import browser as runtime_browser
 from channelsmin.runtime import programs
 
 OLD, NEW = releases.find("2.5.8"), releases.find("6.0.15")
@@ -35,6 +36,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
     monkeypatch.setattr(programs, "find", lambda program: shutil.which(program))
     monkeypatch.setattr(programs, "_install", lambda steps: installed.extend(map(list, steps)))
     monkeypatch.setattr(programs, "is_root", lambda: False)
+    monkeypatch.setattr(programs, "missing_to_browse", list)
     return installed
 
 
@@ -139,6 +141,45 @@ def test_what_is_lacking_for_certain_is_said_before_anything_is_installed(
     monkeypatch.setattr(programs, "is_root", lambda: True)
     assert programs.lack_for_certain().startswith("tests need PostgreSQL, which this machine lacks")
     assert bare == []
+
+
+@pytest.mark.parametrize(
+    ("installed", "browser", "missing"),
+    [
+        ({"atomic", "nss3"}, None, []),
+        ({"nss3"}, None, ["libatomic1"]),
+        ({"atomic"}, Path("/usr/bin/chromium"), []),
+        (set[str](), None, ["libatomic1", "chromium"]),
+    ],
+)
+def test_the_libraries_of_a_browser_are_asked_for(
+    installed: set[str],
+    browser: Path | None,
+    missing: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A bare Debian has neither, and only after minutes a browser would fail to start."""
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(Path, "exists", lambda path: True)
+    monkeypatch.setattr(programs, "find_library", lambda name: name in installed)
+    monkeypatch.setattr(runtime_browser, "find", lambda: browser)
+    assert [need.debian for need in programs.missing_to_browse()] == missing
+
+
+def test_what_a_browser_lacks_is_said_with_the_rest_before_anything_is_installed(
+    bare: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path / "path", "apt-get")
+    monkeypatch.setattr(programs, "missing_to_browse", lambda: [programs.LIBATOMIC])
+    monkeypatch.setattr(programs, "is_root", lambda: True)
+    assert programs.lack_for_certain() == (
+        "tests need PostgreSQL and libatomic, which this machine lacks: "
+        "`apt-get install postgresql libatomic1` installs it"
+    )
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(UserError, match="libatomic1"):
+        programs.ensure([NEW])
+    assert bare[1][3:] == ["postgresql", "nginx", "libatomic1"]
 
 
 @pytest.mark.parametrize("service", programs.SERVICES, ids=lambda service: service.name)
