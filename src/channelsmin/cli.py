@@ -282,16 +282,23 @@ def doctor(folder: Path, otree: str | None, live: bool, environment: Path | None
 @cli.command()
 @click.argument("release", type=Release)
 @click.argument("folder", type=Folder)
+@click.option(
+    "--python", metavar="3.7", help="Its Python version.  [default: the best one on this machine]"
+)
 @quiet_option
-def rebuild(release: str, folder: Path) -> None:
+def rebuild(release: str, folder: Path, python: str | None) -> None:
     """Create the environment in which a release was tested, in a new folder."""
-    from channelsmin.matrix import releases
+    from channelsmin.matrix import releases, variants
     from channelsmin.runtime import environment
 
     found = releases.find(release)
     if folder.exists():
         raise UserError(f"{folder} exists already: name a new folder")
-    made = environment.create(found, folder)
+    if python and python not in (tested := variants.pythons(found)):
+        raise UserError(
+            f"oTree {found} has no lock file for Python {python}: take {' or '.join(tested)}"
+        )
+    made = environment.create(found, folder, python)
     console.say(f"{made.otree}: oTree {found}, as it is tested")
 
 

@@ -10,7 +10,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from channelsmin.cli import cli
 from channelsmin.errors import UserError
 from channelsmin.matrix import locks, notes, releases
 from channelsmin.matrix.help import Edit, Help
@@ -248,3 +250,21 @@ def test_what_an_interrupted_venv_leaves_behind_is_removed(
     with pytest.raises(KeyboardInterrupt):
         environment.create(RELEASE, tmp_path / "environment")
     assert not (tmp_path / "environment").exists()
+
+
+def test_rebuild_takes_the_python_that_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made: list[tuple[object, ...]] = []
+
+    def create(*given: object) -> Environment:
+        made.append(given)
+        return Environment(tmp_path)
+
+    monkeypatch.setattr(environment, "create", create)
+    arguments = ["rebuild", "2.1.35", str(tmp_path / "new"), "--python"]
+    CliRunner().invoke(cli, [*arguments, "3.6"], catch_exceptions=False)
+    assert made == [(releases.find("2.1.35"), tmp_path / "new", "3.6")]
+    refused = CliRunner().invoke(cli, [*arguments, "3.13"])
+    assert "no lock file for Python 3.13: take 3.7 or 3.6" in str(refused.exception)
+    assert len(made) == 1
