@@ -10,16 +10,20 @@ into .venv, next to this file: for the commands for your project a few packages,
 for maintainers also what tests need.
 """
 
-import os
-import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from hashlib import sha256
-from importlib.util import find_spec
-from pathlib import Path
-from typing import BinaryIO
+
+try:
+    import os
+    import subprocess
+    import time
+    from collections.abc import Iterator, Sequence
+    from contextlib import contextmanager
+    from hashlib import sha256
+    from importlib.util import find_spec
+    from pathlib import Path
+    from typing import BinaryIO
+except KeyboardInterrupt:
+    sys.exit(130)
 
 if sys.version_info < (3, 10):  # before anything that an older one does not understand
     sys.exit(
@@ -168,10 +172,7 @@ def main() -> None:
     arguments = sys.argv[1:]
     if missing := lacks(arguments):
         sys.exit(f"run.py: {missing}")
-    try:
-        set_up(extras_for(arguments))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    set_up(extras_for(arguments))
     command = [str(COMMAND), *arguments]
     if ON_WINDOWS:  # os.execv would end this process at once there, and split words at spaces
         sys.exit(run_and_wait(command))
@@ -179,4 +180,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -152,6 +152,32 @@ def test_an_older_python_is_refused_in_one_line() -> None:
     assert ended.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("started", "imported"),
+    [
+        (["run.py"], "hashlib"),
+        (["run.py", "pick"], "venv"),
+        (["-m", "channelsmin"], "click"),
+        (["-c", "from channelsmin.__main__ import main; main()"], "click"),
+    ],
+)
+def test_ctrl_c_while_python_still_imports_ends_quietly(
+    started: list[str], imported: str, tmp_path: Path
+) -> None:
+    (tmp_path / f"{imported}.py").write_text("raise KeyboardInterrupt")
+    shutil.copy(ROOT / "run.py", tmp_path)
+    places = os.pathsep.join([str(tmp_path), str(ROOT / "src")])
+    ended = subprocess.run(
+        [sys.executable, *started],
+        env={**os.environ, "PYTHONPATH": places},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
 def test_a_program_is_waited_for_and_its_status_returned() -> None:
     code = "import sys, time; time.sleep(1.2); sys.exit(len(sys.argv[1]))"
     assert run_py.run_and_wait([sys.executable, "-c", code, "with spaces"]) == 11
