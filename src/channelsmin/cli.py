@@ -75,8 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             status = cli.main(arguments, prog_name="channelsmin", standalone_mode=False)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "channelsmin"
-        message = errors.shortened(" ".join(error.format_message().split()).rstrip("."))
-        click.echo(f"{command}: {message}; see `{command} --help`", err=True)
+        message = " ".join(error.format_message().split()).rstrip(".")
+        click.echo(errors.one_line(f"{command}: {message}; see `{command} --help`"), err=True)
         sys.exit(2)
     except UserError as error:
         _fail(str(error))
@@ -93,9 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(status)
 
 
-def _fail(line: str, status: int = 1) -> None:
-    """Print one line on standard error, and end the program."""
-    click.echo(f"channelsmin: {errors.shortened(line)}", err=True)
+def _fail(text: str, status: int = 1) -> None:
+    """Print a text as one line on standard error, and end the program."""
+    click.echo(errors.one_line(f"channelsmin: {text}"), err=True)
     console.discard_output()
     sys.exit(status)
 
