@@ -192,14 +192,13 @@ class _Pick(click.Command):
 @click.option(
     "--project",
     type=Folder,
-    default=".",
     metavar="FOLDER",
     help="The project folder.  [default: the current one]",
 )
 @otree_option
 @click.option("--explain", is_flag=True, help="Also list every statement that was read.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
-def pick(project: Path, otree: str | None, explain: bool, as_json: bool) -> None:
+def pick(project: Path | None, otree: str | None, explain: bool, as_json: bool) -> None:
     """Tell which variant your project needs, from its files and its environment."""
     from channelsmin.project import pick
 
