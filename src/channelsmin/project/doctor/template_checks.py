@@ -41,32 +41,40 @@ def _filters_and_tags(app: App, context: Context) -> Iterator[Finding]:
     if not filters or any("otree.templating" in module for module, _, _ in app.imports()):
         return
     for template in _shown(app, context):
+        gone: dict[tuple[str, str], list[str]] = {}
         for match in EXPRESSION.finditer(template.text):
             written = QUOTED.sub(lambda quoted: " " * len(quoted[0]), match[1] or match[2] or "")
-            for name in FILTER.findall(written):
-                if name not in filters:
-                    instead = api_changes.filter_instead(name)
-                    yield Finding(
-                        f"the filter {name} is not one of oTree {context.release}",
-                        template.at(match.start()),
-                        "from oTree 5 on templates are not Django's: the page ends in an error",
-                        f"use {instead}"
-                        if instead
-                        else "compute the value in vars_for_template; the filters are "
-                        + ", ".join(sorted(filters)),
-                    )
+            names = [("filter", name) for name in FILTER.findall(written) if name not in filters]
             tag = re.match(r"\s*-?\s*(\w+)", match[2] or "")
             if (
                 tag
                 and tag[1] not in tags
                 and (context.release < SAME_BRACES or tag[1] in api_changes.all_tags())
             ):
-                yield Finding(
-                    f"the tag {tag[1]} is not one of oTree {context.release}",
-                    template.at(match.start()),
-                    "from oTree 5 on templates are not Django's: the page ends in an error",
-                    "write it with the tags that oTree has, or in the page's script",
-                )
+                names.append(("tag", tag[1]))
+            for one in names:
+                gone.setdefault(one, []).append(template.at(match.start()))
+        for (kind, name), places in gone.items():
+            yield Finding(
+                f"the {kind} {name} is not one of oTree {context.release}{_more(places)}",
+                places[0],
+                "from oTree 5 on templates are not Django's: the page ends in an error",
+                _instead_of_filter(name, filters)
+                if kind == "filter"
+                else "write it with the tags that oTree has, or in the page's script",
+            )
+
+
+def _more(places: list[str]) -> str:
+    """Return in words on how many more lines something is, "" if only on one."""
+    count = len(set(places)) - 1
+    return f" (and {count} more line{'s' * (count > 1)})" if count else ""
+
+
+def _instead_of_filter(name: str, filters: frozenset[str]) -> str:
+    if instead := api_changes.filter_instead(name):
+        return f"use {instead}"
+    return f"compute the value in vars_for_template; the filters are {', '.join(sorted(filters))}"
 
 
 def _script_names(app: App, context: Context) -> Iterator[Finding]:
