@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from channelsmin.matrix import api_changes
-from channelsmin.project.doctor.app_source import UNKNOWN, App, Page, name_of, text_of
+from channelsmin.project.doctor.app_source import App, Page, name_of
 from channelsmin.project.doctor.context import LIVE_PAGES, Check, Context, live_method_of
 from channelsmin.project.doctor.finding import Finding
 from channelsmin.project.doctor.template_source import Template
@@ -192,7 +192,7 @@ def _submit_controls(app: App, context: Context) -> Iterator[Finding]:
         shown = context.shown(page)
         submits = any(HIDDEN.search(one.text) for one in shown)
         submits = submits or context.scripts_have(".submit(")
-        if submits and "submit" in _form_fields(page):
+        if submits and "submit" in page.form_fields:
             yield Finding(
                 f"a field of the page {page.node.name} is called submit",
                 app.modules[page.module].at(page.node),
@@ -217,7 +217,7 @@ def _submit_controls(app: App, context: Context) -> Iterator[Finding]:
 def _empty_required(app: App, context: Context) -> Iterator[Finding]:
     """Find pages that a message submits although a field may still be empty."""
     for page in app.pages():
-        fields = [name for name in _form_fields(page) if _is_required(app, page, name)]
+        fields = [name for name in page.form_fields if _is_required(app, page, name)]
         shown = context.shown(page)
         texts = "\n".join(one.text for one in shown)
         if not fields or SETS_VALUE.search(texts) or not context.is_followed(page):
@@ -235,25 +235,9 @@ def _empty_required(app: App, context: Context) -> Iterator[Finding]:
                     )
 
 
-def _form_fields(page: Page) -> list[str]:
-    for line in page.node.body:
-        if isinstance(line, ast.Assign) and "form_fields" in map(name_of, line.targets):
-            names = [text_of(item, {}) for item in getattr(line.value, "elts", ())]
-            return [name for name in names if UNKNOWN not in name]
-    return []
-
-
 def _is_required(app: App, page: Page, field: str) -> bool:
     """Return whether a field of the page's model has to be filled in, as it is declared."""
-    model = next(
-        (
-            text_of(line.value, {})
-            for line in page.node.body
-            if isinstance(line, ast.Assign) and "form_model" in map(name_of, line.targets)
-        ),
-        "player",
-    )
-    known = app.classes().get(model.capitalize())
+    known = app.classes().get(page.form_model.capitalize())
     for line in known[1].body if known else ():
         if isinstance(line, ast.Assign) and field in map(name_of, line.targets):
             call = line.value
