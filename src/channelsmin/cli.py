@@ -288,9 +288,7 @@ def rebuild(release: str, folder: Path) -> None:
     from channelsmin.runtime import environment
 
     found = releases.find(release)
-    if folder.exists():
-        raise UserError(f"{folder} exists already: name a new folder")
-    made = environment.create(found, folder)
+    made = environment.rebuild(found, folder)
     console.say(f"{made.otree}: oTree {found}, as it is tested")
 
 
