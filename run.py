@@ -49,7 +49,6 @@ EXTRAS = "test,lint,bench"
 WAIT_SECONDS = 0.5
 """On Windows, nothing interrupts a wait: after so long, Ctrl-C is looked for."""
 
-
 END_SECONDS = 5
 """How long pip may take to remove its temporary folders."""
 
