@@ -10,16 +10,22 @@ into .venv, next to this file: for the commands for your project a few packages,
 for maintainers also what tests need.
 """
 
-import os
-import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from hashlib import sha256
-from importlib.util import find_spec
-from pathlib import Path
-from typing import BinaryIO
+
+try:
+    import os
+    import signal
+    import subprocess
+    import time
+    from collections.abc import Iterator, Sequence
+    from contextlib import contextmanager, suppress
+    from hashlib import sha256
+    from importlib.util import find_spec
+    from pathlib import Path
+    from types import FrameType
+    from typing import BinaryIO
+except KeyboardInterrupt:
+    sys.exit(130)
 
 if sys.version_info < (3, 10):  # before anything that an older one does not understand
     sys.exit(
@@ -42,6 +48,9 @@ EXTRAS = "test,lint,bench"
 
 WAIT_SECONDS = 0.5
 """On Windows, nothing interrupts a wait: after so long, Ctrl-C is looked for."""
+
+END_SECONDS = 5
+"""How long pip may take to remove its temporary folders."""
 
 
 def extras_for(arguments: Sequence[str]) -> str:
@@ -82,22 +91,41 @@ def set_up(extras: str) -> None:
 
 def install(extras: str) -> None:
     """Make .venv, or take the sound one that has other extras, and install the project into it."""
-    import venv  # here, since not every Python has it
-
     if VENV.is_symlink():  # venv would delete what somebody keeps there
         sys.exit(f"run.py: {VENV} is a link: remove it, since what it leads to would be deleted")
     sys.stderr.write("Setting up .venv (once) ...\n")
-    if not is_set_up(""):
-        try:
-            venv.create(VENV, clear=True, with_pip=True)
-        except (OSError, ValueError, subprocess.CalledProcessError) as error:
-            sys.exit(f"run.py: .venv could not be made: {error}")
+    make = [sys.executable, "-I", "-m", "venv", "--clear", str(VENV)]
+    if not is_set_up("") and run_alone(make):
+        sys.exit("run.py: .venv could not be made: see above")
     project = ["--editable", f"{ROOT}[{extras}]" if extras else str(ROOT)]
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *project]
-    # A user's pip.conf or PIP_USER would let pip refuse to install into an environment.
-    if subprocess.run(pip, check=False, env={**os.environ, "PIP_USER": "0"}).returncode:
+    if run_alone(pip):
         sys.exit("run.py: the packages could not be installed: see above, and run this again")
     marker(extras).write_text(wanted())
+
+
+def run_alone(command: Sequence[str]) -> int:
+    """Run a program and return its exit status; nothing that it started outlives this one.
+
+    Where this one is ended, it ends as at Ctrl-C: pip then removes its temporary folders.
+    """
+    # A user's pip.conf or PIP_USER would let pip refuse to install into an environment.
+    variables = {**os.environ, "PIP_USER": "0"}
+    process = subprocess.Popen(command, env=variables, start_new_session=True)
+    try:
+        return process.wait()
+    except BaseException:
+        if sys.platform != "win32":  # where Ctrl-C has reached it, too
+            for number in (signal.SIGINT, signal.SIGKILL):
+                with suppress(OSError, subprocess.TimeoutExpired):
+                    os.killpg(process.pid, number)
+                    process.wait(END_SECONDS)
+        raise
+
+
+def leave(number: int, frame: FrameType | None) -> None:
+    """End this program at a signal, with the status that a shell tells."""
+    sys.exit(128 + number)
 
 
 @contextmanager
@@ -168,10 +196,7 @@ def main() -> None:
     arguments = sys.argv[1:]
     if missing := lacks(arguments):
         sys.exit(f"run.py: {missing}")
-    try:
-        set_up(extras_for(arguments))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    set_up(extras_for(arguments))
     command = [str(COMMAND), *arguments]
     if ON_WINDOWS:  # os.execv would end this process at once there, and split words at spaces
         sys.exit(run_and_wait(command))
@@ -179,4 +204,10 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        if signal.getsignal(number) == signal.SIG_DFL:  # not under nohup
+            signal.signal(number, leave)
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

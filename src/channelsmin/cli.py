@@ -75,8 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             status = cli.main(arguments, prog_name="channelsmin", standalone_mode=False)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "channelsmin"
-        message = errors.shortened(" ".join(error.format_message().split()).rstrip("."))
-        click.echo(f"{command}: {message}; see `{command} --help`", err=True)
+        message = " ".join(error.format_message().split()).rstrip(".")
+        click.echo(errors.one_line(f"{command}: {message}; see `{command} --help`"), err=True)
         sys.exit(2)
     except UserError as error:
         _fail(str(error))
@@ -93,9 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(status)
 
 
-def _fail(line: str, status: int = 1) -> None:
-    """Print one line on standard error, and end the program."""
-    click.echo(f"channelsmin: {errors.shortened(line)}", err=True)
+def _fail(text: str, status: int = 1) -> None:
+    """Print a text as one line on standard error, and end the program."""
+    click.echo(errors.one_line(f"channelsmin: {text}"), err=True)
     console.discard_output()
     sys.exit(status)
 
@@ -192,14 +192,13 @@ class _Pick(click.Command):
 @click.option(
     "--project",
     type=Folder,
-    default=".",
     metavar="FOLDER",
     help="The project folder.  [default: the current one]",
 )
 @otree_option
 @click.option("--explain", is_flag=True, help="Also list every statement that was read.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
-def pick(project: Path, otree: str | None, explain: bool, as_json: bool) -> None:
+def pick(project: Path | None, otree: str | None, explain: bool, as_json: bool) -> None:
     """Tell which variant your project needs, from its files and its environment."""
     from channelsmin.project import pick
 
@@ -288,17 +287,11 @@ def doctor(folder: Path, otree: str | None, live: bool, environment: Path | None
 @quiet_option
 def rebuild(release: str, folder: Path, python: str | None) -> None:
     """Create the environment in which a release was tested, in a new folder."""
-    from channelsmin.matrix import releases, variants
+    from channelsmin.matrix import releases
     from channelsmin.runtime import environment
 
     found = releases.find(release)
-    if folder.exists():
-        raise UserError(f"{folder} exists already: name a new folder")
-    if python and python not in (tested := variants.pythons(found)):
-        raise UserError(
-            f"oTree {found} has no lock file for Python {python}: take {' or '.join(tested)}"
-        )
-    made = environment.create(found, folder, python)
+    made = environment.rebuild(found, folder, python)
     console.say(f"{made.otree}: oTree {found}, as it is tested")
 
 

@@ -83,8 +83,9 @@ def advice(error: OSError) -> str:
     return ADVICE.get(number or 0) or error.strerror or str(error) or type(error).__name__
 
 
-def shortened(line: str) -> str:
-    """Return a line without the middle of words that nobody can read, such as an endless path."""
+def one_line(text: str) -> str:
+    """Return a text as one line, without the middle of words such as an endless path."""
+    line = " ".join(text.splitlines())
     return re.sub(rf"\S{{{LONGEST_WORD + 1},}}", lambda word: _without_middle(word[0]), line)
 
 

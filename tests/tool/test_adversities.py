@@ -125,7 +125,13 @@ def test_a_port_that_does_not_exist_is_refused(port: str) -> None:
     assert ended.status == 2
 
 
-@pytest.mark.parametrize("text", ["99999999", "9" * 5000, "1." * 2000 + "1", "", "\u0663.4.0"])
+def test_a_port_of_two_lines_is_refused_in_one() -> None:
+    assert "--port" in channelsmin("demo", "3.4.0", "--port=80\n00").in_one_line()
+
+
+@pytest.mark.parametrize(
+    "text", ["99999999", "9\n9", "9" * 5000, "1." * 2000 + "1", "", "\u0663.4.0"]
+)
 def test_a_release_that_does_not_exist_is_refused(text: str, tmp_path: Path) -> None:
     channelsmin("export", text, tmp_path / "new").in_one_line()
     assert not (tmp_path / "new").exists()
@@ -137,6 +143,7 @@ PATHS: dict[str, Callable[[Path], Path]] = {
     "below a file": lambda folder: folder / "settings.py" / "below",
     "a file": lambda folder: folder / "settings.py",
     "a link in a circle": lambda folder: folder / "circle" / "below",
+    "with line breaks": lambda folder: folder / "settings.py" / "two\r\nlines",
     "an unwritable place": lambda folder: Path("/proc/nowhere"),
 }
 

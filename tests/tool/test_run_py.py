@@ -2,12 +2,15 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
-import venv
+import time
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
 
+import psutil
 import pytest
 
 from channelsmin import cli, maintainer_cli
@@ -60,21 +63,17 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was made, and what pip was told to install."""
     done: list[str] = []
 
-    def create(folder: Path, clear: bool, with_pip: bool) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        run_py.PYTHON.touch()
-        done.append("venv")
+    def run(command: Sequence[str]) -> int:
+        if "venv" in command:
+            shutil.rmtree(run_py.VENV, ignore_errors=True)
+            run_py.VENV.mkdir()
+            run_py.PYTHON.touch()
+            done.append("venv")
+        else:
+            done.append(command[-1].replace(str(run_py.ROOT), "."))
+        return 0
 
-    def run(
-        command: Sequence[str], check: bool, env: dict[str, str]
-    ) -> "subprocess.CompletedProcess[str]":
-        assert env["PIP_USER"] == "0"
-        done.append(command[-1].replace(str(run_py.ROOT), "."))
-        return subprocess.CompletedProcess(command, 0)
-
-    monkeypatch.setattr(venv, "create", create)
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(run_py, "run_alone", run)
     return done
 
 
@@ -150,6 +149,64 @@ def test_an_older_python_is_refused_in_one_line() -> None:
     assert ended.returncode == 1
     assert ended.stderr.startswith("run.py: needs Python 3.10 or newer; this is 3.9.6: install")
     assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("started", "imported"),
+    [
+        (["run.py"], "hashlib"),
+        (["-m", "channelsmin"], "click"),
+        (["-c", "from channelsmin.__main__ import main; main()"], "click"),
+    ],
+)
+def test_ctrl_c_while_python_still_imports_ends_quietly(
+    started: list[str], imported: str, tmp_path: Path
+) -> None:
+    (tmp_path / f"{imported}.py").write_text("raise KeyboardInterrupt")
+    shutil.copy(ROOT / "run.py", tmp_path)
+    places = os.pathsep.join([str(tmp_path), str(ROOT / "src")])
+    ended = subprocess.run(
+        [sys.executable, *started],
+        env={**os.environ, "PYTHONPATH": places},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
+PIP = """
+import os, pathlib, subprocess, sys, time
+assert os.environ["PIP_USER"] == "0"
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+pathlib.Path("child").write_text(str(child.pid))
+try:
+    time.sleep(60)
+finally:
+    pathlib.Path("child").rename("cleaned")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_pip_ends_with_the_program(number: signal.Signals, tmp_path: Path) -> None:
+    """It would go on to install while the next run.py does."""
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").symlink_to(sys.executable)
+    (tmp_path / "pip.py").write_text(PIP)
+    shutil.copy(ROOT / "run.py", tmp_path)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    known = (tmp_path / "pyproject.toml").read_bytes() + os.fsencode(tmp_path.resolve())
+    (tmp_path / ".venv/installed").write_text(sha256(known).hexdigest())
+    process = subprocess.Popen([sys.executable, "run.py", "generate"], cwd=tmp_path)
+    while not (tmp_path / "child").exists() or not (tmp_path / "child").read_text():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(number)
+    assert process.wait(20) == 128 + number
+    child = int((tmp_path / "cleaned").read_text())
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_program_is_waited_for_and_its_status_returned() -> None:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from packaging.specifiers import SpecifierSet
@@ -20,6 +20,25 @@ class PageMethod:
     name: str
     parameters: tuple[str, ...]
     keywords: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AppFunction:
+    """A function of a one-file app: what oTree calls it with, and what happens if that fails."""
+
+    name: str
+    parameters: tuple[str, ...]
+    otherwise: str
+
+    @property
+    def is_of_field(self) -> bool:
+        """Whether it is called for each field of a form."""
+        return "{field}" in self.name
+
+    def of_field(self, field: str, model: str) -> "AppFunction":
+        """Return the one for a field of a model, which its first argument is."""
+        parameters = tuple(one.format(model=model) for one in self.parameters)
+        return replace(self, name=self.name.format(field=field), parameters=parameters)
 
 
 @dataclass(frozen=True)
@@ -72,6 +91,14 @@ def page_methods(release: Version) -> dict[str, PageMethod]:
         )
         for entry in _about("page_method", release)
     }
+
+
+def app_functions(release: Version) -> list[AppFunction]:
+    """Return the functions that a release calls in a one-file app."""
+    return [
+        AppFunction(entry["name"], tuple(entry["parameters"]), entry["otherwise"])
+        for entry in _about("app_function", release)
+    ]
 
 
 def missing_script_names(release: Version) -> list[ScriptName]:

@@ -276,13 +276,21 @@ class TooOld(UserError):
     """The project's oTree is older than any variant."""
 
 
-def pick(folder: Path, named: str | None = None) -> Pick:
+def pick(folder: Path | None, named: str | None = None) -> Pick:
     """Pick for the project that a folder belongs to, or for the release that is named.
 
-    Raises UserError if the release cannot be detected, does not exist, or is served by no variant.
+    None is the current folder; if it is no project, its files say nothing about a release that is
+    named. Raises UserError if the release cannot be detected, does not exist, or is served by no
+    variant.
     """
-    folder = roots.find(folder, is_certain=not named)
-    said = detect_release.read(folder) if not named else _pythons_only(folder)
+    is_meant = folder is not None
+    folder = roots.find(folder or Path(), is_certain=not named)
+    if not named:
+        said = detect_release.read(folder)
+    elif is_meant or (folder / "settings.py").is_file():
+        said = _pythons_only(folder)
+    else:
+        said = Read(folder, (), ())
     found = None if named else detect_release.decide(said)
     release = found.release if found else _version(str(named))
     _check_known(release, found)

@@ -12,6 +12,15 @@ from channelsmin.matrix import releases, variants
 from channelsmin.runtime import environment, export, interpreters, processes
 from channelsmin.runtime.server import Server
 
+REFUSED_PORTS = frozenset(
+    {1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95}
+    | {101, 102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179}
+    | {389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601}
+    | {636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566}
+    | {6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080}
+)
+"""The ports that browsers open no page of: https://fetch.spec.whatwg.org/#port-blocking"""
+
 
 def newest_runnable(consent: bool = False) -> Version:
     """Return the newest final release that an interpreter of this machine can run.
@@ -65,6 +74,8 @@ def run(wanted: str | None, port: int | None, consent: bool = False) -> None:
 def _port(wanted: int | None) -> int:
     if wanted is None:
         return 8000 if processes.is_free(8000) else processes.free_port()
+    if wanted in REFUSED_PORTS:
+        raise UserError(f"browsers refuse to open port {wanted}: pass another --port, such as 8001")
     if not processes.is_free(wanted):
         raise UserError(f"port {wanted} is busy: end what listens there, or pass another --port")
     with socket.socket() as probe:

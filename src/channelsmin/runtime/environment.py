@@ -198,8 +198,9 @@ def create(
             f"oTree {release} needs Python {' or '.join(pythons)}, which this machine does not "
             f"have: {interpreters.how_to_install(pythons)}, or name another release"
         )
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    if folder.is_dir() and any(folder.iterdir()):  # an empty one is claimed by `rebuild`
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
     log = log or folder.with_name(f"{folder.name}.log")
     try:
         _install(environment, release, python, interpreter, log)
@@ -208,6 +209,27 @@ def create(
         raise
     write_atomically(finished, installed_with)
     return environment
+
+
+def rebuild(release: Version, folder: Path, python: str | None = None) -> Environment:
+    """Create an environment in a new folder; of several commands at once, the first one does.
+
+    Raises UserError if something has this name already, if there is no lock file for this Python,
+    and like `create`.
+    """
+    if python and python not in (tested := variants.pythons(release)):
+        raise UserError(
+            f"oTree {release} has no lock file for Python {python}: take {' or '.join(tested)}"
+        )
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError as error:
+        raise UserError(f"{folder} exists already: name a new folder") from error
+    try:
+        return create(release, folder, python)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _install(

@@ -73,6 +73,18 @@ def test_a_release_that_is_named_by_hand_settles_it(folder: Path) -> None:
     assert "Certain:" not in "\n".join(picked.lines())
 
 
+def test_files_around_a_person_who_only_names_a_release_say_nothing_about_a_project(
+    tmp_path: Path,
+) -> None:
+    """Such as those of this project's own clone."""
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'a'\nrequires-python = '>=3.10'\n")
+    about = "Python >=3.10 (pyproject.toml)"
+    assert about not in channelsmin(tmp_path, "pick", "--otree", "2.3.7").stdout
+    assert about in channelsmin(tmp_path, "pick", "--otree", "2.3.7", "--project", ".").stdout
+    (tmp_path / "settings.py").touch()
+    assert about in channelsmin(tmp_path, "pick", "--otree", "2.3.7").stdout
+
+
 def test_it_says_what_came_of_the_suite_on_the_release_on_which_python_and_when(
     folder: Path, runs: Runs
 ) -> None:

@@ -20,6 +20,11 @@ from channelsmin.runtime.server import Server, run_otree
 RELEASE = releases.find("6.0.15")
 
 
+def test_a_port_that_browsers_refuse_is_named() -> None:
+    with pytest.raises(UserError, match="browsers refuse to open port 6000"):
+        demo.run("6.0.15", 6000)
+
+
 def test_a_busy_port_is_named() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from channelsmin.cli import cli
+from channelsmin import cli
 from channelsmin.errors import UserError
 from channelsmin.matrix import locks, notes, releases
 from channelsmin.matrix.help import Edit, Help
@@ -86,6 +86,35 @@ def test_an_interrupted_installation_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         environment.create(RELEASE, tmp_path / "environment")
     assert not (tmp_path / "environment").exists()
+
+
+def test_of_two_rebuilds_into_one_folder_the_second_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "new"
+    command = ["rebuild", str(RELEASE), str(folder)]
+    installed: list[Path] = []
+
+    def second(version: str) -> Path:
+        monkeypatch.setattr(interpreters, "first", lambda version: Path(sys.executable))
+        with pytest.raises(UserError, match="exists already"):
+            cli.cli.main(command, standalone_mode=False)
+        return Path(sys.executable)
+
+    monkeypatch.setattr(interpreters, "first", second)
+    monkeypatch.setattr(interpreters, "best_version", lambda release: "3.12")
+    monkeypatch.setattr(environment, "_install", lambda made, *rest: installed.append(made.folder))
+    cli.cli.main(command, standalone_mode=False)
+    assert installed == [folder]
+
+
+def test_a_rebuild_that_cannot_begin_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interpreters, "first", lambda version: None)
+    with pytest.raises(UserError, match="needs Python"):
+        environment.rebuild(releases.find("2.1.41"), tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_known_not_to_be_installable_is_refused_at_once(
@@ -263,8 +292,8 @@ def test_rebuild_takes_the_python_that_is_named(
 
     monkeypatch.setattr(environment, "create", create)
     arguments = ["rebuild", "2.1.35", str(tmp_path / "new"), "--python"]
-    CliRunner().invoke(cli, [*arguments, "3.6"], catch_exceptions=False)
+    CliRunner().invoke(cli.cli, [*arguments, "3.6"], catch_exceptions=False)
     assert made == [(releases.find("2.1.35"), tmp_path / "new", "3.6")]
-    refused = CliRunner().invoke(cli, [*arguments, "3.13"])
+    refused = CliRunner().invoke(cli.cli, [*arguments, "3.13"])
     assert "no lock file for Python 3.13: take 3.7 or 3.6" in str(refused.exception)
     assert len(made) == 1

@@ -102,6 +102,23 @@ class Page:
         """Return the method of this name, if the class itself has one."""
         return next((one for one in functions(self.node) if one.name == name), None)
 
+    def assigned(self, name: str) -> ast.expr | None:
+        """Return what the class itself assigns to a name."""
+        lines = (line for line in self.node.body if isinstance(line, ast.Assign))
+        return next((line.value for line in lines if name in map(name_of, line.targets)), None)
+
+    @property
+    def form_fields(self) -> list[str]:
+        """The fields of its form, as far as they are written out."""
+        names = [text_of(item, {}) for item in getattr(self.assigned("form_fields"), "elts", ())]
+        return [name for name in names if UNKNOWN not in name]
+
+    @property
+    def form_model(self) -> str:
+        """The model of its form, such as `player`."""
+        model = self.assigned("form_model")
+        return text_of(model, {}) if model else "player"
+
 
 @dataclass(frozen=True)
 class App:

@@ -86,7 +86,7 @@ def _signature(
     if not app.is_without_self:
         bound = [name for name in wanted[1:] if name not in called.keywords]
         accepted = arguments if is_static else arguments[1:]
-        if not _fits(method, len(accepted), len(bound)):
+        if not fits(method, len(accepted), len(bound)):
             right = f"def {called.name}({', '.join(['self', *bound])})"
             yield Finding(
                 f"{written} does not accept what oTree {context.release} calls it with",
@@ -97,7 +97,7 @@ def _signature(
             )
         return
     right = f"@staticmethod, def {called.name}({', '.join(wanted)})"
-    if not _fits(method, len(arguments), len(wanted)) or not _accepts(method, called.keywords):
+    if not fits(method, len(arguments), len(wanted)) or not _accepts(method, called.keywords):
         yield Finding(
             f"{written} does not accept what oTree {context.release} calls it with",
             at,
@@ -115,7 +115,8 @@ def _signature(
         )
 
 
-def _fits(method: Function, accepted: int, given: int) -> bool:
+def fits(method: Function, accepted: int, given: int) -> bool:
+    """Return whether a function may be called with so many arguments."""
     if method.args.vararg or method.args.kwarg:
         return True
     return accepted - len(method.args.defaults) <= given <= accepted + len(method.args.kwonlyargs)

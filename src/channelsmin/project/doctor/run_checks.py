@@ -18,6 +18,7 @@ from channelsmin.project.doctor import (
     code_checks,
     context,
     deploy_checks,
+    function_checks,
     message_checks,
     none_checks,
     page_checks,
@@ -218,6 +219,7 @@ def _of_app(app: App, read: Examined) -> Iterator[Finding]:
         for check in (
             *app_checks.OF_OTREE,
             *code_checks.CHECKS,
+            *function_checks.CHECKS,
             *none_checks.CHECKS,
             *template_checks.CHECKS,
         ):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from channelsmin.matrix import api_changes
-from channelsmin.project.doctor.app_source import UNKNOWN, App, Page, name_of, text_of
+from channelsmin.project.doctor.app_source import App, Page, name_of
 from channelsmin.project.doctor.context import LIVE_PAGES, Check, Context, live_method_of
 from channelsmin.project.doctor.finding import Finding
 from channelsmin.project.doctor.template_source import Template
@@ -41,32 +41,40 @@ def _filters_and_tags(app: App, context: Context) -> Iterator[Finding]:
     if not filters or any("otree.templating" in module for module, _, _ in app.imports()):
         return
     for template in _shown(app, context):
+        gone: dict[tuple[str, str], list[str]] = {}
         for match in EXPRESSION.finditer(template.text):
             written = QUOTED.sub(lambda quoted: " " * len(quoted[0]), match[1] or match[2] or "")
-            for name in FILTER.findall(written):
-                if name not in filters:
-                    instead = api_changes.filter_instead(name)
-                    yield Finding(
-                        f"the filter {name} is not one of oTree {context.release}",
-                        template.at(match.start()),
-                        "from oTree 5 on templates are not Django's: the page ends in an error",
-                        f"use {instead}"
-                        if instead
-                        else "compute the value in vars_for_template; the filters are "
-                        + ", ".join(sorted(filters)),
-                    )
+            names = [("filter", name) for name in FILTER.findall(written) if name not in filters]
             tag = re.match(r"\s*-?\s*(\w+)", match[2] or "")
             if (
                 tag
                 and tag[1] not in tags
                 and (context.release < SAME_BRACES or tag[1] in api_changes.all_tags())
             ):
-                yield Finding(
-                    f"the tag {tag[1]} is not one of oTree {context.release}",
-                    template.at(match.start()),
-                    "from oTree 5 on templates are not Django's: the page ends in an error",
-                    "write it with the tags that oTree has, or in the page's script",
-                )
+                names.append(("tag", tag[1]))
+            for one in names:
+                gone.setdefault(one, []).append(template.at(match.start()))
+        for (kind, name), places in gone.items():
+            yield Finding(
+                f"the {kind} {name} is not one of oTree {context.release}{_more(places)}",
+                places[0],
+                "from oTree 5 on templates are not Django's: the page ends in an error",
+                _instead_of_filter(name, filters)
+                if kind == "filter"
+                else "write it with the tags that oTree has, or in the page's script",
+            )
+
+
+def _more(places: list[str]) -> str:
+    """Return in words on how many more lines something is, "" if only on one."""
+    count = len(set(places)) - 1
+    return f" (and {count} more line{'s' * (count > 1)})" if count else ""
+
+
+def _instead_of_filter(name: str, filters: frozenset[str]) -> str:
+    if instead := api_changes.filter_instead(name):
+        return f"use {instead}"
+    return f"compute the value in vars_for_template; the filters are {', '.join(sorted(filters))}"
 
 
 def _script_names(app: App, context: Context) -> Iterator[Finding]:
@@ -184,7 +192,7 @@ def _submit_controls(app: App, context: Context) -> Iterator[Finding]:
         shown = context.shown(page)
         submits = any(HIDDEN.search(one.text) for one in shown)
         submits = submits or context.scripts_have(".submit(")
-        if submits and "submit" in _form_fields(page):
+        if submits and "submit" in page.form_fields:
             yield Finding(
                 f"a field of the page {page.node.name} is called submit",
                 app.modules[page.module].at(page.node),
@@ -209,7 +217,7 @@ def _submit_controls(app: App, context: Context) -> Iterator[Finding]:
 def _empty_required(app: App, context: Context) -> Iterator[Finding]:
     """Find pages that a message submits although a field may still be empty."""
     for page in app.pages():
-        fields = [name for name in _form_fields(page) if _is_required(app, page, name)]
+        fields = [name for name in page.form_fields if _is_required(app, page, name)]
         shown = context.shown(page)
         texts = "\n".join(one.text for one in shown)
         if not fields or SETS_VALUE.search(texts) or not context.is_followed(page):
@@ -227,25 +235,9 @@ def _empty_required(app: App, context: Context) -> Iterator[Finding]:
                     )
 
 
-def _form_fields(page: Page) -> list[str]:
-    for line in page.node.body:
-        if isinstance(line, ast.Assign) and "form_fields" in map(name_of, line.targets):
-            names = [text_of(item, {}) for item in getattr(line.value, "elts", ())]
-            return [name for name in names if UNKNOWN not in name]
-    return []
-
-
 def _is_required(app: App, page: Page, field: str) -> bool:
     """Return whether a field of the page's model has to be filled in, as it is declared."""
-    model = next(
-        (
-            text_of(line.value, {})
-            for line in page.node.body
-            if isinstance(line, ast.Assign) and "form_model" in map(name_of, line.targets)
-        ),
-        "player",
-    )
-    known = app.classes().get(model.capitalize())
+    known = app.classes().get(page.form_model.capitalize())
     for line in known[1].body if known else ():
         if isinstance(line, ast.Assign) and field in map(name_of, line.targets):
             call = line.value

@@ -1,7 +1,8 @@
 """What the tests of the doctor can ask for."""
 
+import ast
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,18 @@ def exported(tmp_path: Path) -> Callable[[str], Path]:
         return tmp_path / "project"
 
     return make
+
+
+@pytest.fixture
+def walked(monkeypatch: pytest.MonkeyPatch) -> list[ast.Module]:
+    """The modules that are walked through as a whole, each as often as this is done."""
+    modules: list[ast.Module] = []
+    walk = ast.walk
+
+    def noted(node: ast.AST) -> Iterator[ast.AST]:
+        if isinstance(node, ast.Module):
+            modules.append(node)
+        return walk(node)
+
+    monkeypatch.setattr(ast, "walk", noted)
+    return modules

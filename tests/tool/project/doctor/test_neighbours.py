@@ -1,5 +1,6 @@
 """`neighbours.toml`: of each kind of fault and of false alarm, several projects that differ."""
 
+import ast
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,6 +76,24 @@ def test_the_sockets_of_each_page_are_looked_at_once(
     report = run_checks.examine(tmp_path)
     assert (report.findings, report.apps) == ((), tuple(sorted(apps)))
     assert len(looked) == len(apps)
+
+
+def test_many_classes_in_two_modules_are_walked_once(
+    tmp_path: Path, walked: list[ast.Module]
+) -> None:
+    write(tmp_path, {"base": "self", "release": "5.11.4"})
+    rows = "".join(f"\n\nclass Row{n}(ExtraModel):\n    pass\n" for n in range(300))
+    with (tmp_path / "quiz/models.py").open("a") as models:
+        models.write(rows)
+    method = "    def vars_for_template(self):\n        return dict(row=1)\n"
+    pages = "".join(f"\n\nclass P{n}(Page):\n{method}" for n in range(300))
+    names = "".join(f", P{n}" for n in range(300))
+    with (tmp_path / "quiz/pages.py").open("a") as file:
+        file.write(f"{pages}\n\npage_sequence = [Ask, Results{names}]\n")
+    for number in range(300):
+        (tmp_path / f"quiz/templates/quiz/P{number}.html").write_text("{{ formfields }}")
+    assert run_checks.examine(tmp_path).findings == ()
+    assert len(walked) == len(set(walked))
 
 
 def test_a_long_chain_of_classes_is_followed(tmp_path: Path) -> None:
