@@ -1,5 +1,6 @@
 """The release lines of oTree, such as 2.3, each with its releases and their results."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -9,13 +10,12 @@ from packaging.version import Version
 from channelsmin.matrix import releases, results, variants
 from channelsmin.matrix.results import Run, Status
 
-AGE = (
-    "Most of these results are from the test suite of 2026-11-26 (commit 3acd0ac), those with help "
-    "and those of 1.5.0b1 to 1.5.0b5 from that of commit 631b836. The suite and the variants have "
-    "changed since then, and the next sweep will test every release again. Some releases were last "
-    "run before their help was known."
-)
-"""Which suite the results are from: to be changed with each sweep of all releases."""
+SUITES = {
+    "943a6fb88848": "3acd0ac",
+    "766f68ed1b72": "631b836",
+    "d6168356c771": "9981335",
+}
+"""The suites that results are from: of each fingerprint, a commit, in order of time."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,17 @@ def summary(lines: Sequence[ReleaseLine]) -> str:
     return (
         f"{tested} of {known} releases were tested, in {len(runs)} runs ({when}); "
         f"{passing} of them pass on each Python on which they were run, {helped} more with help."
+    )
+
+
+def age(lines: Sequence[ReleaseLine]) -> str:
+    """Return in two sentences which suites the releases were last run with."""
+    runs = [run for line in lines for release in line.tested for run in line.runs[release][-1:]]
+    counts = Counter(run.tested["suite"] for run in runs if "suite" in run.tested)
+    parts = [f"{counts[suite]} with that of commit {commit}" for suite, commit in SUITES.items()]
+    return (
+        f"By test suite, from the oldest to the newest: {', '.join(parts)}. A newer suite tests "
+        "more, on newer variants; the next sweep will run it on every release."
     )
 
 

@@ -48,7 +48,7 @@ def page() -> str:
     jinja.policies["json.dumps_kwargs"] = {"sort_keys": False}  # the releases stay in order
     return jinja.get_template("page.html").render(
         summary=lines.summary(found),
-        age=lines.AGE,
+        age=lines.age(found),
         lines=[
             {"name": line.name, "cells": [_cell(line, release) for release in line.runs]}
             for line in found

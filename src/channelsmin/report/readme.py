@@ -41,4 +41,4 @@ def matrix_table() -> str:
         for line in found
     ]
     head = ("oTree", "releases", "tested", "pass", "of the rest")
-    return f"{markdown.table(head, rows)}\n{lines.summary(found)}\n\n{lines.AGE}\n"
+    return f"{markdown.table(head, rows)}\n{lines.summary(found)}\n\n{lines.age(found)}\n"

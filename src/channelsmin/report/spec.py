@@ -52,7 +52,7 @@ def clauses_table() -> str:
     head = ("", *(f"`{variant.name}`" for variant in variants.load_all()))
     rows = [(clause, *cells) for clause, cells in outcomes.items()]
     numbered = "".join(f"{number}. {note}\n" for number, note in enumerate(notes, 1))
-    return f"{lines.AGE}\n\n{markdown.table(head, rows)}\n{numbered}"
+    return f"{lines.age(lines.load_all())}\n\n{markdown.table(head, rows)}\n{numbered}"
 
 
 def by_variant() -> tuple[dict[str, list[str]], list[str]]:

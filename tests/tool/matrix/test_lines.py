@@ -30,3 +30,16 @@ def test_a_release_that_was_not_run_is_not_measured() -> None:
         "3 of 5 releases were tested, in 4 runs (2026-11-23 to 2026-11-25); "
         "1 of them pass on each Python on which they were run, 1 more with help."
     )
+
+
+def test_of_each_suite_it_is_said_how_many_releases_it_was_last_run_on() -> None:
+    old, new = [replace(PASS, tested={"suite": suite}) for suite in [*lines.SUITES][:2]]
+    runs = {Version("2.0.0"): (old, new), Version("2.0.1"): (old,), Version("2.0.2"): (NOT_RUN,)}
+    said = lines.age([lines.ReleaseLine("2.0", runs)])
+    first, second, *_ = lines.SUITES.values()
+    assert f"1 with that of commit {first}, 1 with that of commit {second}, 0 with" in said
+
+
+def test_every_suite_that_a_result_is_from_is_known() -> None:
+    runs = [run for line in lines.load_all() for each in line.runs.values() for run in each]
+    assert {run.tested["suite"] for run in runs if "suite" in run.tested} == {*lines.SUITES}
