@@ -334,6 +334,7 @@ def test_the_wheel_is_built_and_run(desk: Desk) -> None:
 
 
 OLD_PYTHON = """
+[ "$1" != -I ] || shift
 case "$1" in
     -c) echo "${0##*python}" ;;
     -m) [ "$2" != venv ] || { mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; }

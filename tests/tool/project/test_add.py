@@ -458,7 +458,7 @@ def test_settings_that_cannot_be_replaced_leave_nothing_half_written(
     for is_there_before in (False, True):
         with monkeypatch.context() as broken:
             broken.setattr(Path, "replace", full)
-            with pytest.raises(UserError, match="No space left on device"):
+            with pytest.raises(UserError, match="the disk is full"):
                 added(tmp_path)
         assert (tmp_path / "settings.py").read_text() == PLAIN
         assert (tmp_path / "channelsmin").exists() == is_there_before
