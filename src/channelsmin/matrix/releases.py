@@ -81,6 +81,12 @@ def known() -> tuple[Version, ...]:
     return tuple(rows())
 
 
+def was_skipped(release: Version) -> bool:
+    """Return whether the package index never had a release, though it has older and newer ones."""
+    every = known()
+    return every[0] < release < every[-1] and release not in rows()
+
+
 def find(text: str) -> Version:
     """Return the known release that `text` names.
 

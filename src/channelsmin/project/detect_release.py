@@ -225,9 +225,9 @@ def _by_pins(case: _Case) -> Found | None:
 
 def _known_near(release: Version) -> Version:
     """Return a release, or if the package index never had it, a neighbour of the same variant."""
-    known = releases.known()
-    if release in known or not known[0] < release < known[-1]:
+    if not releases.was_skipped(release):
         return release
+    known = releases.known()
     line = [one for one in known if one.release[:2] == release.release[:2]] or known
     finals = [one for one in line if not one.is_prerelease] or line
     before = [one for one in finals if one < release][-1:]

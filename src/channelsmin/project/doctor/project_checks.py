@@ -52,8 +52,7 @@ def _unknown_release(examined: Examined) -> Iterator[Finding]:
     """Find a pin of a release that the package index does not have."""
     found = examined.picked.found
     for source, _ in found.unused if found else ():
-        known = releases.known()
-        if source.pin and known[0] < source.pin < known[-1] and source.pin not in known:
+        if source.pin and releases.was_skipped(source.pin):
             yield Finding(
                 f"there is no oTree {source.pin} on the package index",
                 source.where,
