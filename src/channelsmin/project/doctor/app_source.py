@@ -102,21 +102,18 @@ class Page:
         """Return the method of this name, if the class itself has one."""
         return next((one for one in functions(self.node) if one.name == name), None)
 
-    def assigned(self, name: str) -> ast.expr | None:
-        """Return what the class itself assigns to a name."""
-        lines = (line for line in self.node.body if isinstance(line, ast.Assign))
-        return next((line.value for line in lines if name in map(name_of, line.targets)), None)
-
     @property
     def form_fields(self) -> list[str]:
         """The fields of its form, as far as they are written out."""
-        names = [text_of(item, {}) for item in getattr(self.assigned("form_fields"), "elts", ())]
+        names = [
+            text_of(item, {}) for item in getattr(assigned(self.node, "form_fields"), "elts", ())
+        ]
         return [name for name in names if UNKNOWN not in name]
 
     @property
     def form_model(self) -> str:
         """The model of its form, such as `player`."""
-        model = self.assigned("form_model")
+        model = assigned(self.node, "form_model")
         return text_of(model, {}) if model else "player"
 
 
@@ -219,6 +216,11 @@ class App:
             (name, one) for name, one in self.of(ast.ClassDef) if isinstance(one, ast.ClassDef)
         )
         return {one.name: (module, one) for module, one in found}
+
+    def declared(self, model: str, field: str) -> ast.expr | None:
+        """Return what declares a field of a model such as `player`, None if it is not known."""
+        known = self._classes.get(model.capitalize())
+        return assigned(known[1], field) if known else None
 
     def classes(self) -> dict[str, tuple[str, ast.ClassDef]]:
         """Return the classes by their names, each with its module."""
@@ -450,6 +452,12 @@ def _route(call: ast.Call, constants: Mapping[str, str], where: str) -> Route:
         consumer = consumer.func.value if isinstance(consumer.func, ast.Attribute) else None
     text = text_of(pattern, constants) if pattern else UNKNOWN
     return Route(UNKNOWN if kind in {"path", "include"} else text, name_of(consumer) or None, where)
+
+
+def assigned(node: ast.ClassDef, name: str) -> ast.expr | None:
+    """Return what a class itself assigns to a name."""
+    lines = (line for line in node.body if isinstance(line, ast.Assign))
+    return next((line.value for line in lines if name in map(name_of, line.targets)), None)
 
 
 def name_of(node: ast.AST | None) -> str:

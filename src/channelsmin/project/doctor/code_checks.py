@@ -7,7 +7,7 @@ from packaging.version import Version
 
 from channelsmin.matrix import api_changes
 from channelsmin.matrix.api_changes import PageMethod
-from channelsmin.project.doctor.app_source import FUNCTIONS, App, Function, Page, name_of
+from channelsmin.project.doctor.app_source import FUNCTIONS, App, Function, Page, assigned, name_of
 from channelsmin.project.doctor.context import LIVE_PAGES, Check, Context, live_method_of
 from channelsmin.project.doctor.finding import Finding
 
@@ -54,12 +54,8 @@ def _arrival(app: App, page: Page, method: Function, context: Context) -> Iterat
 
 
 def _waits_for_all(page: Page) -> bool:
-    return any(
-        "wait_for_all_groups" in map(name_of, line.targets)
-        and not (isinstance(line.value, ast.Constant) and not line.value.value)
-        for line in page.node.body
-        if isinstance(line, ast.Assign)
-    )
+    value = assigned(page.node, "wait_for_all_groups")
+    return value is not None and not (isinstance(value, ast.Constant) and not value.value)
 
 
 def _methods(app: App, page: Page) -> Iterator[tuple[str, Function]]:

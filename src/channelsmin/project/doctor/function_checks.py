@@ -1,7 +1,7 @@
 """Check the functions of an app of one file that this release calls: creating_session and such."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from channelsmin.matrix import api_changes
 from channelsmin.matrix.api_changes import AppFunction
@@ -10,7 +10,7 @@ from channelsmin.project.doctor.app_source import (
     App,
     Function,
     Module,
-    Page,
+    assigned,
     name_of,
 )
 from channelsmin.project.doctor.code_checks import fits
@@ -28,7 +28,7 @@ def _functions(app: App, context: Context) -> Iterator[Finding]:
     if "models" in app.modules:  # 5.0.0a27 then calls the methods of its classes
         return
     own = _own(app.modules[""])
-    for called in _called(app, context):
+    for called in _called(app, context, own):
         function = own.get(called.name)
         if function is None or function.decorator_list:
             continue
@@ -57,39 +57,34 @@ def _is_stored(name: ast.AST) -> bool:
     return isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
 
 
-def _called(app: App, context: Context) -> Iterator[AppFunction]:
+def _called(app: App, context: Context, own: Mapping[str, Function]) -> Iterator[AppFunction]:
     """Yield the functions that oTree calls in this app, if it has them."""
     for one in api_changes.app_functions(context.release):
         if one.is_of_field:
-            yield from _of_fields(app, one)
+            yield from _of_fields(app, one, own)
         elif _is_used(one.name, app, context):
             yield one
 
 
 def _is_used(name: str, app: App, context: Context) -> bool:
     if name == "group_by_arrival_time_method":
-        switches = [page.assigned("group_by_arrival_time") for page in app.all_pages()]
+        switches = [assigned(page.node, "group_by_arrival_time") for page in app.all_pages()]
         return any(isinstance(one, ast.Constant) and one.value is True for one in switches)
     if name == "vars_for_admin_report":
         return f"{app.name}/admin_report.html" in context.templates
     return True
 
 
-def _of_fields(app: App, called: AppFunction) -> Iterator[AppFunction]:
+def _of_fields(app: App, called: AppFunction, own: Mapping[str, Function]) -> Iterator[AppFunction]:
     """Yield the function for each field that a page asks for."""
     asked = {(page.form_model, field) for page in app.pages() for field in page.form_fields}
-    own = _own(app.modules[""])
     for model, field in sorted(asked):
-        declared = _declared(app, model, field)
-        bounded = declared and _is_number(declared) and f"{field}_choices" not in own
-        if bounded if called.name.endswith(("_min", "_max")) else declared:
+        declared = app.declared(model, field)
+        if not isinstance(declared, ast.Call):
+            continue
+        bounded = _is_number(declared) and f"{field}_choices" not in own
+        if bounded or not called.name.endswith(("_min", "_max")):
             yield called.of_field(field, model)
-
-
-def _declared(app: App, model: str, field: str) -> ast.Call | None:
-    known = app.classes().get(model.capitalize())
-    value = Page("", known[1], "").assigned(field) if known else None
-    return value if isinstance(value, ast.Call) else None
 
 
 def _is_number(declared: ast.Call) -> bool:

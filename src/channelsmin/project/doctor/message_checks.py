@@ -168,10 +168,10 @@ def _events(app: App, context: Context) -> Iterator[Finding]:
     """Find messages to a group that end the consumers instead of reaching them."""
     if context.api != CHANNELS_2:
         return
-    every = [(one, name) for one in context.apps for name in consumers_of(one)]
-    consumers = {name for _, name in every}
-    handlers = {one.name for a, n in every for one in functions(consumers_of(a)[n][1])}
-    bases = {base for one, name in every for base in one.bases(name)}
+    every = [(one, *each) for one in context.apps for each in consumers_of(one).items()]
+    consumers = {name for _, name, _ in every}
+    handlers = {method.name for _, _, (_, node) in every for method in functions(node)}
+    bases = {base for one, name, _ in every for base in one.bases(name)}
     for module, inside, call, name in _sends(app):
         if name != "group_send":
             continue

@@ -237,15 +237,11 @@ def _empty_required(app: App, context: Context) -> Iterator[Finding]:
 
 def _is_required(app: App, page: Page, field: str) -> bool:
     """Return whether a field of the page's model has to be filled in, as it is declared."""
-    known = app.classes().get(page.form_model.capitalize())
-    for line in known[1].body if known else ():
-        if isinstance(line, ast.Assign) and field in map(name_of, line.targets):
-            call = line.value
-            if not isinstance(call, ast.Call) or not name_of(call.func).endswith("Field"):
-                return False
-            optional = {"blank", "initial", "null", "default"}
-            return not any(one.arg in optional or one.arg is None for one in call.keywords)
-    return False
+    call = app.declared(page.form_model, field)
+    if not isinstance(call, ast.Call) or not name_of(call.func).endswith("Field"):
+        return False
+    optional = {"blank", "initial", "null", "default"}
+    return not any(one.arg in optional or one.arg is None for one in call.keywords)
 
 
 def _is_given(texts: str, field: str) -> bool:
