@@ -314,6 +314,9 @@ def _tool_versions(file: Path) -> Iterator[Statement]:
             return
 
 
+COMPOSE = "*compose*.y*ml"
+"""The names of Docker's compose files, as a pattern."""
+
 READERS: Mapping[str, Callable[[Path], Iterable[Statement]]] = {
     "pyproject.toml": _pyproject,
     "uv.lock": _lock,
@@ -332,7 +335,7 @@ READERS: Mapping[str, Callable[[Path], Iterable[Statement]]] = {
     "Dockerfile*": _commands,
     "*/Dockerfile*": _commands,
     "*.Dockerfile": _commands,
-    "*compose*.y*ml": _commands,
+    COMPOSE: _commands,
     ".devcontainer/devcontainer.json": _commands,
     ".github/workflows/*.y*ml": _commands,
     ".gitlab-ci.yml": _commands,

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import yaml
@@ -16,6 +17,7 @@ from channelsmin.project import pick
 from channelsmin.project.detect_release import Certainty
 from channelsmin.project.doctor.context import Examined
 from channelsmin.project.doctor.finding import Finding
+from channelsmin.project.packaging_files import COMPOSE
 from channelsmin.project.requirements import text_of
 from channelsmin.project.source import PythonHint
 
@@ -67,7 +69,7 @@ def _dockerfile(folder: Path) -> list[Started]:
 
 def _compose(folder: Path) -> list[Started]:
     found = []
-    for file in sorted(filter(Path.is_file, folder.glob("*compose*.y*ml"))):
+    for file in sorted(filter(Path.is_file, folder.glob(COMPOSE))):
         text = text_of(file)
         try:
             services = (yaml.safe_load(text) or {}).get("services") or {}
@@ -153,9 +155,8 @@ def _processes(examined: Examined) -> Iterator[Finding]:
         return
     procfile = [one for one in _procfile(examined.folder) if one.otree in SERVERS]
     compose = [one for one in _compose(examined.folder) if one.otree in SERVERS]
-    files = {one.where.partition(":")[0] for one in compose}
-    each = [[one for one in compose if one.where.startswith(f"{name}:")] for name in sorted(files)]
-    for servers in (procfile, *each):
+    by_file = groupby(compose, key=lambda one: one.where.partition(":")[0])
+    for servers in (procfile, *(list(found) for _, found in by_file)):
         if sum(one.count for one in servers) > 1:
             several = next((one for one in servers if one.count > 1), servers[-1])
             yield Finding(
@@ -189,7 +190,7 @@ def _redis(examined: Examined) -> Iterator[Finding]:
     servers = [one for one in _procfile(examined.folder) if one.otree in SERVERS]
     if not servers or not api_changes.needs_redis_in_production(examined.release):
         return
-    places = ("app.json", ".env", "heroku.yml", "*compose*.y*ml")
+    places = ("app.json", ".env", "heroku.yml", COMPOSE)
     files = (file for name in places for file in examined.folder.glob(name))
     texts = [text_of(file) for file in files if file.is_file()]
     settings = examined.settings.strings("CHANNEL_LAYERS") | examined.settings.strings("REDIS_URL")
