@@ -106,9 +106,8 @@ class Addition:
             ):
                 self._write_by_way_of(Path(name))
         except OSError as error:
-            places = {self.settings.parent: self.settings.parent}
-            places[self.project.resolve()] = self.project
-            where = " or ".join(map(str, places.values()))
+            is_elsewhere = self.settings.parent != self.project.resolve()
+            where = f"{self.settings.parent} or {self.project}" if is_elsewhere else self.project
             raise UserError(f"{where} cannot be written to: {errors.advice(error)}") from error
 
     @contextmanager

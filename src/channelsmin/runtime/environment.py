@@ -240,8 +240,7 @@ def _install(
         console.note(f"oTree {release} needs help: {help_.line}")
     with log.open("wb") as output:
         with console.step(f"Creating an environment with Python {python}"):
-            command = [str(interpreter), ISOLATED, "-m", "venv"]
-            command += [str(environment.folder)]
+            command = [str(interpreter), ISOLATED, "-m", "venv", str(environment.folder)]
             # What an interrupted ensurepip leaves behind disappears with the environment.
             temporary = environment.folder / "tmp"
             temporary.mkdir()
