@@ -1,8 +1,17 @@
 """Fixtures for all tests of the tool."""
 
+import os
+from collections.abc import Callable
+
 import pytest
+from packaging.version import Version
 
 from channelsmin import console
+from channelsmin.matrix import variants
+from channelsmin.runtime import environment, interpreters
+from channelsmin.runtime.environment import Environment
+
+Installed = Callable[[Version], Environment]
 
 
 @pytest.fixture
@@ -11,3 +20,20 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     lines: list[str] = []
     monkeypatch.setattr(console, "say", lines.append)
     return lines
+
+
+@pytest.fixture
+def installed() -> Installed:
+    """Return a function: the cached environment of a release.
+
+    Where no Python of this machine runs the release, it skips the test, except in CI: `test` tests
+    what the Pythons that are there can run.
+    """
+
+    def installed(release: Version) -> Environment:
+        pythons = variants.pythons(release)
+        if not any(map(interpreters.first, pythons)) and not os.environ.get("CI"):
+            pytest.skip(f"no Python {' or '.join(pythons)} here, which oTree {release} needs")
+        return environment.cached(release)
+
+    return installed

@@ -21,9 +21,10 @@ from channelsmin.errors import UserError
 from channelsmin.matrix import api_changes, releases, variants
 from channelsmin.project import add
 from channelsmin.project.doctor import run_checks
-from channelsmin.runtime import deploy_files, environment, export, processes, programs
+from channelsmin.runtime import deploy_files, export, processes, programs
 from channelsmin.runtime.deploy_files import Target
 from harness import services
+from tool.conftest import Installed
 
 SERVED = sorted(release for release in releases.known() if variants.find(release))
 OF_EACH_KIND = (
@@ -178,10 +179,12 @@ def started(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="hosts run Linux")
 @pytest.mark.parametrize("wanted", ["2.5.8", "3.4.0", "6.0.15"])
-def test_the_commands_in_the_files_serve_the_project(wanted: str, tmp_path: Path) -> None:
+def test_the_commands_in_the_files_serve_the_project(
+    wanted: str, tmp_path: Path, installed: Installed
+) -> None:
     folder, release = tmp_path / "project", Version(wanted)
     export.write(export.named(wanted), folder, list(Target))
-    place = environment.cached(release)
+    place = installed(release)
     packages = services.installed_once(place, deploy_files.packages(release))
     with ExitStack() as stack:
         variables = {

@@ -7,7 +7,7 @@ import pytest
 from packaging.version import Version
 
 from channelsmin.project.doctor import run_checks
-from channelsmin.runtime import environment
+from tool.conftest import Installed
 from tool.project.doctor.planted import change
 from tool.project.doctor.test_neighbours import write
 from tool.project.doctor.test_run_checks import LINES
@@ -18,8 +18,10 @@ CONFIG = (
 
 
 @pytest.mark.parametrize("wanted", ["1.4.49", "2.2.4", "2.5.8", "3.4.0", "6.0.15"])
-def test_a_new_project_with_a_new_app_gives_no_finding(wanted: str, tmp_path: Path) -> None:
-    place = environment.cached(Version(wanted))
+def test_a_new_project_with_a_new_app_gives_no_finding(
+    wanted: str, tmp_path: Path, installed: Installed
+) -> None:
+    place = installed(Version(wanted))
     for command, folder in (("startproject new", tmp_path), ("startapp game", tmp_path / "new")):
         subprocess.run(
             [str(place.otree), *command.split()],
