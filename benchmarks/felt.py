@@ -212,7 +212,8 @@ const Socket = window.WebSocket;
 window.WebSocket = function (address, protocols) {
     const socket = protocols ? new Socket(address, protocols) : new Socket(address);
     if (/channelsmin|original|live/.test(address))
-        socket.addEventListener('open', () => { window.isConnected = true; });
+        socket.addEventListener(
+            /live/.test(address) ? 'open' : 'message', () => { window.isConnected = true; });
     return socket;
 };
 Object.assign(window.WebSocket, {CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3});
@@ -220,7 +221,10 @@ addEventListener('DOMContentLoaded', () => {
     if (document.body.innerText.includes('of your group clicked')) arrived();
 });
 """
-"""Notes when the page's own socket is open, and tells when the next page's document is there."""
+"""Notes when the page's own socket belongs to the group, and tells when the next page is there.
+
+A live page's socket does when it opens, another one when its first question is answered.
+"""
 
 
 CLICK = "void setTimeout(() => document.querySelector('button').click())"
