@@ -258,7 +258,7 @@ class Groups:
         if not unused:
             session = Session.create(self.admin, server.url, "many_groups")
             self.admin.goto("about:blank")
-            self.guides[session.code], *others = map(session.group, range(GROUPS))
+            self.guides[session.code], *others = map(session.group, range(1, GROUPS + 1))
             unused += reversed(others)
         return unused.pop()
 

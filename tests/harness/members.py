@@ -116,9 +116,9 @@ class Session:
         return [link.rsplit("/", 1)[1] for link in self.links]
 
     def group(self, number: int, size: int = 3) -> "Session":
-        """Return one of its groups, counted from 0."""
-        links = self.links[number * size : (number + 1) * size]
-        return replace(self, links=links, number=number + 1)
+        """Return one of its groups, counted from 1."""
+        links = self.links[(number - 1) * size : number * size]
+        return replace(self, links=links, number=number)
 
     def through(self, url: str) -> "Session":
         """Return the same session, as it is reached at another address of its server."""
