@@ -349,9 +349,12 @@ def test_a10_the_page_stays_until_the_next_one_is_there(
     second.page.route(f"**/p/{second.code}/**", fail)
     move_on(session, 1)
     expect(second.page.get_by_text("The next page does not come.")).to_be_visible()
+    second.sent.clear()
+    second.page.evaluate("dispatchEvent(new Event('online'))")
     second.expect_results(moved_by=1)
     second.page.unroute_all()
     assert len(failed) == 2
+    assert second.sent == []  # it knows the news, and asks no more for it
 
 
 def test_a10_the_next_page_is_as_if_it_had_been_loaded(

@@ -73,13 +73,10 @@ def test_p3_a_page_without_a_server_says_that_it_reconnects(
     third.page.route("**/p/**", lambda route: route.abort())
     move_on(session, 1)
     expect(third.page.get_by_text("The next page does not come.")).to_be_visible()
-    third.sent.clear()
-    third.page.evaluate("dispatchEvent(new Event('online'))")
     network.cut_sockets()
     for _ in range(2):  # the page has noticed the first failure when the second one comes
         third.page.wait_for_event("requestfailed")
     expect(third.page.get_by_text("Reconnecting…")).to_be_visible()
-    assert third.sent == []  # it knows the news, and does not ask again
     third.page.unroute_all()
     network.restore()
     third.expect_results(moved_by=1)
