@@ -26,6 +26,9 @@ QUERIES = ("SELECT", "INSERT", "UPDATE", "DELETE")
 WRITES = QUERIES[1:]
 """The statements that count as queries and as writes; BEGIN, COMMIT and PRAGMA are neither."""
 
+PANELS_IN_A_ROW = 3
+"""In a plot; a document is no wider."""
+
 EVENTS = {
     "connection": "a member connects",
     "first_click": "the first click",
@@ -53,6 +56,12 @@ def _felt() -> dict[Version, Any]:
     """Return what members feel, for each release on which it was measured."""
     found = results.benchmarks().items()
     return {release: result["felt"] for release, result in found if "felt" in result}
+
+
+def _latency() -> dict[Version, Any]:
+    """Return the times on the sockets and their costs, where they were measured."""
+    found = results.benchmarks().items()
+    return {release: result for release, result in found if "times" in result}
 
 
 def felt_times() -> list[tuple[str, str, str, str]]:
@@ -99,7 +108,7 @@ def times_table() -> str:
     )
     rows = [
         (release, members, title, *_time_cells(name, measured))
-        for release, result in results.benchmarks().items()
+        for release, result in _latency().items()
         for members, measured in result["times"].items()
         for name, title in SUBJECTS.items()
         if name in measured
@@ -130,7 +139,7 @@ def _words(milliseconds: float) -> str:
 def costs_tables() -> str:
     """Return the tables of queries and messages, and of memory and CPU time."""
     events, sizes = list[Sequence[object]](), list[Sequence[object]]()
-    for release, result in results.benchmarks().items():
+    for release, result in _latency().items():
         for name, title in SUBJECTS.items():
             if not (counts := result["counts"].get(name)):
                 continue
@@ -155,7 +164,7 @@ def _costs(count: Mapping[str, Any]) -> tuple[str, ...]:
 
 def circumstances_table() -> str:
     """Return the table of where and when it was measured."""
-    return _circumstances(results.benchmarks())
+    return _circumstances(_latency())
 
 
 def _circumstances(found: Mapping[Version, Mapping[str, Any]]) -> str:
@@ -198,10 +207,9 @@ def plot(folder: Path = PLOT.parent) -> None:
 
     Raises UserError if Matplotlib is missing, or there are no results.
     """
-    measured = results.benchmarks()
-    if not measured:
+    if not results.benchmarks():
         raise UserError("there are no results: run `python3 run.py bench` first")
-    notified = {release: _curves(SUBJECTS, each["times"]) for release, each in measured.items()}
+    notified = {release: _curves(SUBJECTS, each["times"]) for release, each in _latency().items()}
     felt = {release: _curves(DESIGNS, result["simulated"]) for release, result in _felt().items()}
     _draw(folder / FELT_PLOT.name, felt, "ms until the last member has the next page")
     _draw(folder / PLOT.name, notified, "ms until the last member is notified")
@@ -225,11 +233,14 @@ def _draw(file: Path, releases: Mapping[Version, Sequence[Curve]], label: str) -
     from matplotlib.ticker import NullFormatter, ScalarFormatter
 
     pyplot.rcParams.update({"svg.hashsalt": "channelsmin", "svg.fonttype": "none"})
-    panels = max(1, len(releases))
+    columns = max(1, min(len(releases), PANELS_IN_A_ROW))
+    rows = max(1, -(-len(releases) // columns))
     figure, axes = pyplot.subplots(
-        1, panels, figsize=(3.2 * panels, 3.6), sharey=True, squeeze=False
+        rows, columns, figsize=(3.2 * columns, 3.6 * rows), sharey=True, squeeze=False
     )
-    for axis, (release, curves) in zip(axes[0], releases.items(), strict=False):
+    for axis in axes.flat[len(releases) :]:
+        axis.remove()
+    for axis, (release, curves) in zip(axes.flat, releases.items(), strict=False):
         for number, curve in enumerate(curves):
             if curve.last:
                 median, p99 = (
@@ -243,10 +254,11 @@ def _draw(file: Path, releases: Mapping[Version, Sequence[Curve]], label: str) -
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.set_xlabel("members")
         axis.grid(alpha=0.3)
-    axes[0][0].yaxis.set_major_formatter(ScalarFormatter())
-    axes[0][0].set_ylabel(label)
-    if axes[0][-1].lines:
-        axes[0][-1].legend()
+    for first in axes[:, 0]:
+        first.yaxis.set_major_formatter(ScalarFormatter())
+        first.set_ylabel(label)
+    if releases:
+        axes.flat[len(releases) - 1].legend()
     figure.tight_layout()
     figure.savefig(file, metadata={"Date": None, "Description": f"drawn from {digest()}"})
     pyplot.close(figure)

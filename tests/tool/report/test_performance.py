@@ -85,6 +85,13 @@ def test_costs_tell_queries_from_the_rest(folder: Path) -> None:
     assert "| 2.2.4 | variant | 46 kB | 12.3 s (100 members) |" in rows
 
 
+def test_a_release_can_have_one_part_only(folder: Path) -> None:
+    (folder / "2.2.4.json").write_text(json.dumps({"felt": RESULT["felt"]}))
+    assert "| 2.2.4 |" in performance.felt_table()
+    tables = (performance.times_table(), performance.costs_tables())
+    assert not any("| 2.2.4 |" in table for table in (*tables, performance.circumstances_table()))
+
+
 def test_a_plot_of_other_results_is_stale(folder: Path) -> None:
     with pytest.raises(UserError, match="stale"):
         performance.check()
