@@ -152,7 +152,8 @@ def test_r5_reconnecting_backs_off_with_jitter(session: Session, new_context: Ne
     for intervals in waits:
         assert 6 < len(intervals) < 40, intervals
         assert sum(intervals[-3:]) > sum(intervals[:3]), intervals
-    assert waits[0] != waits[1]
+    # Not the first waits, which passed while the clock was a real one; the last are the longest.
+    assert waits[0][2:5] != waits[1][2:5]
 
 
 NO_SOCKETS = """
