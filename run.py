@@ -77,7 +77,7 @@ def is_set_up(extras: str) -> bool:
     markers = {marker(extras), marker(EXTRAS)}
     if not PYTHON.exists():
         return False
-    return any(file.exists() and file.read_text() == wanted() for file in markers)
+    return any(file.exists() and file.read_text(encoding="utf-8") == wanted() for file in markers)
 
 
 def set_up(extras: str) -> None:
@@ -101,7 +101,7 @@ def install(extras: str) -> None:
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *project]
     if run_alone(pip):
         sys.exit("run.py: the packages could not be installed: see above, and run this again")
-    marker(extras).write_text(wanted())
+    marker(extras).write_text(wanted(), encoding="utf-8")
 
 
 def run_alone(command: Sequence[str]) -> int:
