@@ -1,12 +1,13 @@
 """What differs between systems: commands to type, paths on other drives, line ends."""
 
+import ast
 import errno
 import os
 import runpy
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from tempfile import NamedTemporaryFile
 from typing import IO
 
@@ -17,7 +18,7 @@ from channelsmin.errors import UserError
 from channelsmin.matrix import releases
 from channelsmin.paths import ROOT
 from channelsmin.project import pick, requirements
-from channelsmin.runtime import environment
+from channelsmin.runtime import environment, programs
 from channelsmin.runtime.environment import Environment
 from channelsmin.testing import fingerprints
 
@@ -154,6 +155,40 @@ def test_a_file_is_written_with_the_same_bytes_everywhere(
     assert (tmp_path / "new" / "file").read_bytes() == "Übung\nzwei\n".encode()
 
 
+def test_nobody_is_root_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.delattr(os, "geteuid", raising=False)
+    assert not programs.is_root()
+
+
+ONLY_POSIX = ("fcntl", "grp", "pty", "pwd", "resource", "termios", "tty")
+
+IMPORT_ALL = f"""
+import importlib, os, pkgutil, sys
+import channelsmin
+
+def import_all():
+    for module in pkgutil.walk_packages(channelsmin.__path__, "channelsmin."):
+        importlib.import_module(module.name)
+
+import_all()  # what they import from elsewhere is there now
+for name in [name for name in sys.modules if name.startswith("channelsmin.")]:
+    del sys.modules[name]
+sys.modules.update(dict.fromkeys({ONLY_POSIX}))
+del os.geteuid, os.killpg
+import_all()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its other packages are those of this system")
+def test_no_module_needs_what_windows_lacks_to_be_imported() -> None:
+    subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        check=True,
+    )
+
+
 def test_a_file_is_closed_before_it_gets_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,6 +234,30 @@ def test_a_file_that_is_open_in_another_program_is_named() -> None:
     )
 
 
+TEXT_OF = {"read_text", "write_text"}
+
+WITH_MODE = {"r", "w", "a", "x", "r+", "w+", "a+"}
+
+
+def opens_text(call: ast.Call) -> bool:
+    """Return whether a call opens a file as text, as far as its words tell."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    words = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
+    return name in TEXT_OF or (name in {"open", "fdopen"} and bool(WITH_MODE.intersection(words)))
+
+
+def test_every_text_file_is_opened_with_an_encoding() -> None:
+    """Windows would take its code page."""
+    without = [
+        f"{file.relative_to(ROOT)}:{call.lineno}"
+        for file in (ROOT / "run.py", *(ROOT / "src").rglob("*.py"))
+        for call in ast.walk(ast.parse(file.read_bytes()))
+        if isinstance(call, ast.Call) and opens_text(call)
+        if "encoding" not in {keyword.arg for keyword in call.keywords}
+    ]
+    assert without == []
+
+
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="it asks git")
 def test_a_clone_has_the_same_line_ends_whatever_git_is_set_to(tmp_path: Path) -> None:
     git = ["git", "-c", "core.autocrlf=true", "-c", "advice.detachedHead=false"]
@@ -208,9 +267,8 @@ def test_a_clone_has_the_same_line_ends_whatever_git_is_set_to(tmp_path: Path) -
             assert not file.is_file() or b"\r\n" not in file.read_bytes(), file
 
 
-def test_fingerprints_do_not_depend_on_the_systems_order_or_slashes(tmp_path: Path) -> None:
-    for name in ("b.py", "A.py", "a/c.py"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("x = 1\n")
-    listed = [line.split()[0] for line in fingerprints._of_export(tmp_path)]
-    assert [line for line in listed if line.endswith(".py")] == ["A.py", "a/c.py", "b.py"]
+@pytest.mark.parametrize("system", [PurePosixPath, PureWindowsPath])
+def test_fingerprints_do_not_depend_on_the_systems_order_or_slashes(system: type[PurePath]) -> None:
+    root = system("C:/clone")
+    named = fingerprints.named(root, [root / name for name in ("b.py", "A.py", "a/c.py", "B.py")])
+    assert list(named) == ["A.py", "B.py", "a/c.py", "b.py"]
