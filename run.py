@@ -35,7 +35,7 @@ if sys.version_info < (3, 10):  # before anything that an older one does not und
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-ON_WINDOWS = os.name == "nt"
+ON_WINDOWS = sys.platform == "win32"
 PYTHON = VENV / ("Scripts/python.exe" if ON_WINDOWS else "bin/python")
 COMMAND = VENV / ("Scripts/channelsmin.exe" if ON_WINDOWS else "bin/channelsmin")
 """Not `python -m channelsmin`, which would run the app of this name in somebody's project."""
@@ -77,7 +77,7 @@ def is_set_up(extras: str) -> bool:
     markers = {marker(extras), marker(EXTRAS)}
     if not PYTHON.exists():
         return False
-    return any(file.exists() and file.read_text() == wanted() for file in markers)
+    return any(file.exists() and file.read_text(encoding="utf-8") == wanted() for file in markers)
 
 
 def set_up(extras: str) -> None:
@@ -101,7 +101,7 @@ def install(extras: str) -> None:
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *project]
     if run_alone(pip):
         sys.exit("run.py: the packages could not be installed: see above, and run this again")
-    marker(extras).write_text(wanted())
+    marker(extras).write_text(wanted(), encoding="utf-8")
 
 
 def run_alone(command: Sequence[str]) -> int:
@@ -113,14 +113,25 @@ def run_alone(command: Sequence[str]) -> int:
     variables = {**os.environ, "PIP_USER": "0"}
     process = subprocess.Popen(command, env=variables, start_new_session=True)
     try:
-        return process.wait()
+        return wait(process)
     except BaseException:
-        if sys.platform != "win32":  # where Ctrl-C has reached it, too
+        if sys.platform == "win32":  # where Ctrl-C has reached it, too
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(END_SECONDS)
+            process.kill()
+        else:
             for number in (signal.SIGINT, signal.SIGKILL):
                 with suppress(OSError, subprocess.TimeoutExpired):
                     os.killpg(process.pid, number)
                     process.wait(END_SECONDS)
         raise
+
+
+def wait(process: "subprocess.Popen[bytes]") -> int:
+    """Wait in steps until a program ends; return its exit status."""
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(WAIT_SECONDS)
 
 
 def leave(number: int, frame: FrameType | None) -> None:
@@ -162,10 +173,8 @@ def run_and_wait(command: Sequence[str]) -> int:
     """Run a program on this terminal and return its exit status. Ctrl-C reaches it, too."""
     process = subprocess.Popen(command)
     while True:
-        try:
-            return process.wait(WAIT_SECONDS)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            continue
+        with suppress(KeyboardInterrupt):
+            return wait(process)
 
 
 def lacks(arguments: Sequence[str]) -> str:

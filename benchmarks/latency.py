@@ -315,13 +315,21 @@ def take_counts(
     return counts
 
 
+CPUINFO = Path("/proc/cpuinfo")
+"""Where Linux names the processor; no other system has it."""
+
+
+def processor() -> str:
+    """Return the name of this machine's processor, or else its kind."""
+    told = CPUINFO.read_text(encoding="utf-8") if CPUINFO.exists() else ""
+    names = re.findall(r"model name\s*: (.*)", told)
+    return names[0] if names else platform.processor() or platform.machine()
+
+
 def circumstances(environment: Environment, project: Project) -> dict[str, Any]:
     """Return the circumstances of the measurement: versions and machine."""
     python = [str(environment.python), "--version"]
     answer = subprocess.run(python, capture_output=True, text=True, check=True)
-    cpuinfo = Path("/proc/cpuinfo")  # Linux only
-    told = cpuinfo.read_text(encoding="utf-8") if cpuinfo.exists() else ""
-    names = re.findall(r"model name\s*: (.*)", told) or [platform.processor()]
     return {
         "date": datetime.date.today().isoformat(),
         "versions": {
@@ -332,7 +340,7 @@ def circumstances(environment: Environment, project: Project) -> dict[str, Any]:
         "server": project.server.command,
         "machine": {
             "system": platform.platform(),
-            "processor": names[0] if names else platform.machine(),
+            "processor": processor(),
             "cores": os.cpu_count(),
         },
     }

@@ -41,7 +41,12 @@ OF_LINUX = {"VIRTUAL_ENV", "PYENV_ROOT", "PYTHONPATH"}
 """Variables that mean folders of Linux."""
 
 TESTS = (
-    *("tests/tool/runtime", "tests/tool/matrix", "tests/tool/test_run_py.py"),
+    *(
+        "tests/tool/runtime",
+        "tests/tool/matrix",
+        "tests/tool/test_run_py.py",
+        "tests/tool/test_systems.py",
+    ),
     *("tests/tool/project/test_pick.py", "tests/tool/project/test_add_writing.py"),
 )
 """The tests that can run under wine: not those that start browsers, terminals or shells."""

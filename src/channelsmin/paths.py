@@ -21,10 +21,13 @@ ROOT = Path(__file__).resolve().parents[2] if IN_CHECKOUT else INSTALLED
 data."""
 
 
-def relative(path: Path) -> str:
-    """Return a path as seen from the current folder; on another drive of Windows, in full."""
+def relative(path: Path, start: Path = Path()) -> str:
+    """Return a path as seen from a folder (default: the current one).
+
+    On another drive of Windows, it is returned in full.
+    """
     try:
-        return os.path.relpath(path)
+        return os.path.relpath(path, start)
     except ValueError:
         return str(path.absolute())
 

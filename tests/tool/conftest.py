@@ -1,7 +1,11 @@
 """Fixtures for all tests of the tool."""
 
+import errno
 import os
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.version import Version
@@ -20,6 +24,20 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     lines: list[str] = []
     monkeypatch.setattr(console, "say", lines.append)
     return lines
+
+
+@pytest.fixture
+def in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Windows on which a database can't be deleted yet; temporary files are in `tmp_path`."""
+    unlink = os.unlink
+
+    def is_open(path: str | Path, **options: Any) -> None:
+        if Path(path).name == "db.sqlite3":
+            raise PermissionError(errno.EACCES, "in use by another process", str(path))
+        unlink(path, **options)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(os, "unlink", is_open)
 
 
 @pytest.fixture

@@ -467,16 +467,16 @@ def link(process: subprocess.Popen[str]) -> str:
 
 
 @on_posix
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 @pytest.mark.parametrize("seconds", [0.3, 0.6, 0.9, 1.2, None])
 def test_no_server_and_no_folder_stay_when_a_demo_is_ended(
-    number: signal.Signals,
+    name: str,
     seconds: float | None,
     demo: Callable[..., subprocess.Popen[str]],
     tmp_path: Path,
 ) -> None:
     """At any moment of its start, and when it runs."""
-    port = free_port()
+    number, port = signal.Signals[name], free_port()
     process = demo(port)
     if seconds is None:
         link(process)

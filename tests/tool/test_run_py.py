@@ -1,6 +1,7 @@
 """run.py: what it installs for which command, and when it does so again."""
 
 import os
+import runpy
 import shutil
 import signal
 import subprocess
@@ -10,7 +11,6 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 
-import psutil
 import pytest
 
 from channelsmin import cli, maintainer_cli
@@ -189,9 +189,10 @@ finally:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_pip_ends_with_the_program(number: signal.Signals, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_pip_ends_with_the_program(name: str, tmp_path: Path) -> None:
     """It would go on to install while the next run.py does."""
+    number = signal.Signals[name]
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/python").symlink_to(sys.executable)
     (tmp_path / "pip.py").write_text(PIP)
@@ -205,18 +206,79 @@ def test_pip_ends_with_the_program(number: signal.Signals, tmp_path: Path) -> No
         time.sleep(0.05)
     process.send_signal(number)
     assert process.wait(20) == 128 + number
+    import psutil  # not at the top: it does not load under wine
+
     child = int((tmp_path / "cleaned").read_text())
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
 
 
-def test_a_program_is_waited_for_and_its_status_returned() -> None:
+@pytest.mark.parametrize("run", [run_py.run_and_wait, run_py.run_alone])
+def test_a_program_is_waited_for_and_its_status_returned(run: Callable[[list[str]], int]) -> None:
     code = "import sys, time; time.sleep(1.2); sys.exit(len(sys.argv[1]))"
-    assert run_py.run_and_wait([sys.executable, "-c", code, "with spaces"]) == 11
+    assert run([sys.executable, "-c", code, "with spaces"]) == 11
 
 
-def test_the_interpreter_is_where_this_system_has_it() -> None:
-    expected = "Scripts/python.exe" if os.name == "nt" else "bin/python"
-    assert run_py.PYTHON.as_posix().endswith(f".venv/{expected}")
+class Program:
+    """A program on Windows, where nothing interrupts a wait without a limit.
+
+    Each answer is what one wait ends with.
+    """
+
+    def __init__(self, *answers: int | BaseException) -> None:
+        self.answers = list(answers)
+        self.is_killed = False
+
+    def wait(self, seconds: float | None = None) -> int:
+        assert seconds, "nothing would interrupt this"
+        answer = self.answers.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def kill(self) -> None:
+        self.is_killed = True
+
+
+IS_RUNNING = subprocess.TimeoutExpired("program", 0.5)
+
+
+def play(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **options: program)
+
+
+def test_on_windows_ctrl_c_is_left_to_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    play(program := Program(IS_RUNNING, KeyboardInterrupt(), IS_RUNNING, 7), monkeypatch)
+    assert run_py.run_and_wait(["program"]) == 7
+    assert program.answers == []
+
+
+@pytest.mark.parametrize("then", [1, IS_RUNNING])
+def test_on_windows_pip_ends_with_the_program(
+    then: int | BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C reaches it by itself; it is waited for, and then killed if it still runs."""
+    play(program := Program(IS_RUNNING, KeyboardInterrupt(), then), monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        run_py.run_alone(["pip"])
+    assert program.answers == []
+    assert program.is_killed
+
+
+@pytest.mark.parametrize(
+    ("system", "programs"),
+    [
+        ("linux", {"PYTHON": "bin/python", "COMMAND": "bin/channelsmin"}),
+        ("win32", {"PYTHON": "Scripts/python.exe", "COMMAND": "Scripts/channelsmin.exe"}),
+    ],
+)
+def test_its_programs_are_where_each_system_has_them(
+    system: str, programs: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    there = runpy.run_path(str(ROOT / "run.py"))
+    found = {name: there[name].relative_to(ROOT / ".venv").as_posix() for name in programs}
+    assert found == programs
 
 
 def test_the_tool_is_run_and_no_app_of_its_name_in_the_current_folder(

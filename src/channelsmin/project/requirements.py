@@ -1,12 +1,12 @@
 """Read requirements files, as pip does: includes, continued lines, hashes, encodings."""
 
 import codecs
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from channelsmin.paths import relative
 from channelsmin.project.source import Source, from_text
 
 INCLUDES = re.compile(r"(?:-r|--requirement|-c|--constraint)[\s=]*(\S.*)")
@@ -63,7 +63,7 @@ def _lines(folder: Path, files: list[Path]) -> Iterator[Line]:
             if included := INCLUDES.fullmatch(line):
                 files.append(file.parent / included[1].strip())
             elif line:
-                yield Line(os.path.relpath(file, folder), number, line)
+                yield Line(relative(file, folder), number, line)
 
 
 def _numbered(file: Path) -> Iterator[tuple[int, str]]:

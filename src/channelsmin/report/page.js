@@ -172,8 +172,13 @@
     }
 
     function commands(release) {
-        var text = 'python3 run.py demo ' + release + '\npython3 run.py add ../my_project --otree ' + release +
-            '\npython3 run.py export ' + release + ' ../exported';
+        // On Windows, `python3` may open the Store.
+        var run = (/Windows/.test(navigator.userAgent) ? 'py' : 'python3') + ' run.py ';
+        var text = [
+            run + 'demo ' + release,
+            run + 'add ../my_project --otree ' + release,
+            run + 'export ' + release + ' ../exported'
+        ].join('\n');
         return [
             element('h3', 'Commands, in a clone of this project'),
             element('p', 'The first shows the app in your browser, the second adds it to your project, the third writes a project of its own.'),

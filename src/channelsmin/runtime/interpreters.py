@@ -80,10 +80,11 @@ def _on_windows(version: str) -> Iterator[Path]:
     for name, below in {
         "LOCALAPPDATA": "Programs/Python",
         "PROGRAMFILES": "",
-        "SYSTEMDRIVE": "/",
+        "SYSTEMDRIVE": "",
     }.items():
         if place := os.environ.get(name):
-            yield from Path(place, below).glob(f"Python{nodot}*/python.exe")
+            # `C:` alone would be the folder that is the current one of that drive.
+            yield from Path(f"{place}/", below).glob(f"Python{nodot}*/python.exe")
     for folder in _folders_of_versions():
         yield from sorted(folder.glob(f"*{version}.*/python.exe"), reverse=True)
     for conda in _folders_of_conda():

@@ -11,8 +11,8 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePath
+from typing import Any, TypeVar
 
 from packaging.version import Version
 
@@ -97,11 +97,23 @@ def of_variant(variant: Variant, release: Version) -> str:
 @functools.cache
 def _of_export(folder: Path) -> tuple[str, ...]:
     return tuple(
-        f"{path.relative_to(root).as_posix()} {of_file(path)}"
+        f"{name} {of_file(path)}"
         for root in (folder, export.SHARED_TEMPLATES)
-        for path in sorted(root.rglob("*"), key=lambda path: path.parts)  # as on every system
+        for name, path in named(root, root.rglob("*")).items()
         if path.is_file() and "__pycache__" not in path.parts and path.suffix in {".py", ".html"}
     )
+
+
+AnyPath = TypeVar("AnyPath", bound=PurePath)
+
+
+def named(root: PurePath, paths: Iterable[AnyPath]) -> dict[str, AnyPath]:
+    """Return paths below a folder by their names there: the same words and order on every system.
+
+    Windows has backslashes, and sorts without regard to case.
+    """
+    ordered = sorted(paths, key=lambda path: path.parts)
+    return {path.relative_to(root).as_posix(): path for path in ordered}
 
 
 def _without_texts(fact: Any) -> Any:

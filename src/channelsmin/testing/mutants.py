@@ -82,14 +82,15 @@ def plant(mutant: Mutant, variant: Variant, root: Path) -> None:
     Raises UserError if one of its edits does not match in exactly one file.
     """
     for edit in mutant.edits_for(variant):
-        files = [file for file in _files(variant, root) if re.search(edit.old, file.read_text())]
+        texts = {file: file.read_text(encoding="utf-8") for file in _files(variant, root)}
+        files = [file for file, text in texts.items() if re.search(edit.old, text)]
         if len(files) != 1:
             raise UserError(
                 f"the mutant {mutant.name!r} matches in {len(files)} files of {variant.name}, "
                 "not in one: correct its edit in tests/mutants.toml"
             )
         (file,) = files
-        file.write_text(re.sub(edit.old, edit.new, file.read_text()))
+        file.write_text(re.sub(edit.old, edit.new, texts[file]), encoding="utf-8")
 
 
 def _files(variant: Variant, root: Path) -> Iterator[Path]:

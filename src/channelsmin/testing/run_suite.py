@@ -128,7 +128,9 @@ def verdict(failures: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
 
 def _last_error(log: Path) -> str:
     """Return the last error in pip's output: of the package's own code, or else pip's."""
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
+    lines = [
+        line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
+    ]
     for pattern in (r"^[\w.]+Error: ", "(?i)error"):
         if found := [line for line in lines if re.search(pattern, line)]:
             return found[-1]

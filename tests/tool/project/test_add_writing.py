@@ -59,6 +59,27 @@ def test_an_older_backup_is_kept(tmp_path: Path) -> None:
     assert (tmp_path / "settings.py.before-channelsmin-2").read_text() == SETTINGS
 
 
+def test_the_settings_are_replaced_in_one_step_on_windows_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There, a rename replaces no file: shutil.move would copy, and may stop half-way."""
+    rename = os.rename
+
+    def as_on_windows(old: Path, new: Path) -> None:
+        if os.path.lexists(new):
+            raise FileExistsError(errno.EEXIST, "Cannot create a file that exists", str(new))
+        rename(old, new)
+
+    def copy(*arguments: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    planned = add.plan(project(tmp_path), add.APP, RELEASE)
+    monkeypatch.setattr(os, "rename", as_on_windows)
+    monkeypatch.setattr(shutil, "copyfile", copy)
+    planned.write()
+    assert "app_sequence=['channelsmin']" in (tmp_path / "settings.py").read_text()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a link needs rights there")
 def test_a_link_to_a_full_disk_stays_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = project(tmp_path / "disk")
@@ -124,6 +145,7 @@ def test_several_at_once_lose_nobodys_config(tmp_path: Path) -> None:
     [
         ("aux", "Windows has no files of that name"),
         ("CON", "Windows has no files of that name"),
+        ("nul", "Windows has no files of that name"),
         ("com1", "Windows has no files of that name"),
         ("a" * 51, "is too long"),
         ("a" * 240, "is too long"),

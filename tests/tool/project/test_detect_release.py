@@ -143,6 +143,12 @@ def test_the_projects_environment_is_asked_and_otree_is_not_imported(
     assert [source.place for source in detect_release.sources(folder)] == [name]
 
 
+def test_an_environment_of_windows_is_asked(folder: Path) -> None:
+    made = environment(folder / ".venv", "otree==2.3.7")
+    (made / "bin").rename(made / "Scripts")
+    assert found(folder) == ("2.3.7", False)
+
+
 def test_the_active_environment_is_asked(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

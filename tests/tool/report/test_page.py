@@ -289,6 +289,17 @@ def test_the_commands_are_copied(chromium: Browser) -> None:
     context.close()
 
 
+def test_on_windows_the_commands_begin_with_the_launcher(chromium: Browser) -> None:
+    """`python3` would open the Store there."""
+    context = chromium.new_context(user_agent="Mozilla/5.0 (Windows NT 10.0; Win64; x64)")
+    page = context.new_page()
+    page.goto(f"{matrix_page.PAGE.as_uri()}#2.3.7")
+    commands = page.get_by_role("region", name="Answer").locator("pre").first
+    expect(commands).to_contain_text("py run.py demo 2.3.7")
+    expect(commands).not_to_contain_text("python3")
+    context.close()
+
+
 def test_on_paper_there_is_the_answer_and_no_field(open_page: OpenPage) -> None:
     page = open_page("#2.3.7")
     page.emulate_media(media="print")

@@ -101,6 +101,21 @@ def test_a_disk_that_is_full_is_not_taken_for_a_bad_network(
         environment.create(RELEASE, tmp_path / "environment")
 
 
+def test_a_database_that_is_still_open_lets_no_demo_end_in_a_traceback(
+    in_use: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def ctrl_c(server: Server) -> int:
+        (server.project / "db.sqlite3").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(environment, "cached", lambda release, consent: Environment(tmp_path))
+    monkeypatch.setattr(Server, "prepare", lambda server: None)
+    monkeypatch.setattr(Server, "start", lambda server: None)
+    monkeypatch.setattr(Server, "wait", ctrl_c)
+    with pytest.raises(KeyboardInterrupt):
+        demo.run("6.0.15", free_port())
+
+
 def stand_in(folder: Path, script: str) -> Environment:
     """Return an environment whose `otree` is a shell script."""
     (folder / "bin").mkdir(parents=True)

@@ -53,6 +53,7 @@ def test_a_python_that_nobody_has_is_not_found() -> None:
 WINDOWS = {
     "of python.org, for one user": ("LOCALAPPDATA", "Programs/Python/Python37/python.exe"),
     "of python.org, for all": ("PROGRAMFILES", "Python37/python.exe"),
+    "of an old installer": ("SYSTEMDRIVE", "Python37/python.exe"),
     "of uv": ("APPDATA", "uv/python/cpython-3.7.9-windows-x86_64-none/python.exe"),
     "of pyenv-win": ("PYENV_ROOT", "versions/3.7.9/python.exe"),
     "of conda": ("PROGRAMDATA", "miniconda3/python.exe"),
@@ -104,6 +105,15 @@ def test_an_interpreter_in_a_folder_of_other_letters_is_found(
     real = linked(tmp_path / f"cpython-{HERE}.99-漢字" / "bin", f"python{HERE}")
     monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path))
     monkeypatch.setenv("LC_ALL", "C")
+    assert real in list(interpreters.interpreters(HERE))
+
+
+@on_posix
+def test_of_homebrews_pythons_the_right_one_is_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real = linked(tmp_path / "opt" / f"python@{HERE}" / "bin", f"python{HERE}")
+    monkeypatch.setattr(interpreters, "HOMEBREW", (tmp_path,))
     assert real in list(interpreters.interpreters(HERE))
 
 

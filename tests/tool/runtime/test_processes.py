@@ -12,6 +12,8 @@ import pytest
 
 from channelsmin.errors import ServerDidNotStart
 from channelsmin.runtime import processes
+from channelsmin.runtime.environment import Environment
+from channelsmin.runtime.server import Server
 
 if sys.platform == "win32":
     pytest.skip("there are jobs instead of process groups", allow_module_level=True)
@@ -114,6 +116,20 @@ def test_ctrl_c_interrupts_waiting_on_windows_too(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(time, "sleep", ctrl_c)
     with pytest.raises(KeyboardInterrupt):
         processes.wait(program)
+
+
+def test_nothing_waits_for_long_in_a_way_that_windows_does_not_interrupt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deaf(process: object, timeout: float | None = None) -> int:
+        pytest.fail("Ctrl-C would not end this wait")
+
+    ends = [sys.executable, "-c", "raise SystemExit(3)"]
+    monkeypatch.setattr(subprocess.Popen, "wait", deaf)
+    assert processes.run_in_foreground(ends, tmp_path) == 3
+    server = Server(Environment(tmp_path), tmp_path, "devserver", 8000, tmp_path / "log")
+    server._process = processes.start(ends, output=subprocess.DEVNULL)
+    assert server.wait() == 3
 
 
 def test_a_program_that_is_interrupted_may_clean_up(

@@ -54,6 +54,22 @@ def test_a_program_of_a_package_is_found(tmp_path: Path, monkeypatch: pytest.Mon
     assert programs.find(server.name) == server
 
 
+@pytest.mark.parametrize("prefix", ["opt/homebrew", "usr/local"])
+@pytest.mark.parametrize("folder", ["bin", "opt/postgresql@17/bin"])
+def test_a_program_of_homebrew_is_found(
+    prefix: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Apple processors and on Intel's; a versioned formula has a folder of its own."""
+    program = put(tmp_path / prefix / folder, "program-of-this-test")
+    real = programs._newest_first
+
+    def below_this_folder(place: Path, pattern: str) -> list[Path]:
+        return real(tmp_path / place.relative_to("/"), pattern)
+
+    monkeypatch.setattr(programs, "_newest_first", below_this_folder)
+    assert programs.find(program.name) == program
+
+
 def test_of_several_postgresqls_the_newest_is_taken(tmp_path: Path) -> None:
     for version in ("15", "17"):
         (tmp_path / version / "bin").mkdir(parents=True)

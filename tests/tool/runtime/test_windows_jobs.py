@@ -3,6 +3,7 @@
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,22 @@ def test_a_program_ends_with_its_children(tmp_path: Path) -> None:
     processes.end(process)
     assert process.job.active() == 0
     assert process.returncode is not None
+
+
+def test_no_child_is_started_before_its_parent_is_in_the_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the server of 2.2.4 started one: the child would outlive it."""
+    adopt = processes.Job.adopt
+
+    def late(job: Any, process: processes.Process) -> None:
+        time.sleep(3)
+        adopt(job, process)
+
+    monkeypatch.setattr(processes.Job, "adopt", late)
+    process = started(tmp_path)
+    assert process.job.active() >= 2
+    processes.end(process)
 
 
 def test_a_job_that_is_closed_ends_its_programs(tmp_path: Path) -> None:

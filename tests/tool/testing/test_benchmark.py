@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import platform
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmarks import latency
 from benchmarks.latency import Record, Subject, ratios, running_baseline
 from benchmarks.members import Delays, Member, Room
 from benchmarks.project import BENCHMARKS, SOCKET, Snapshot
@@ -55,6 +57,17 @@ def test_a_record_notes_the_first_the_middle_and_the_last_who_is_told() -> None:
     record.add(Delays([], lost=4))
     assert (record.first, record.median, record.last) == ([1.0], [2.0], [9.0])
     assert (record.clicks, record.lost) == (2, 5)
+
+
+def test_the_processor_is_named_without_linuxs_file_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    monkeypatch.setattr(latency, "CPUINFO", cpuinfo)
+    monkeypatch.setattr(platform, "processor", lambda: "")
+    assert latency.processor() == platform.machine()
+    cpuinfo.write_text("processor\t: 0\nmodel name\t: A fast one\n")
+    assert latency.processor() == "A fast one"
 
 
 def test_the_socket_of_each_kind_of_page_is_found() -> None:

@@ -1,5 +1,7 @@
 """The sweep: what it runs in which order, what it passes over, and what an end leaves behind."""
 
+import os
+import sys
 import threading
 from pathlib import Path
 
@@ -44,6 +46,8 @@ class Recorder:
 
 
 def swept(by: Recorder, specifier: str = LINE, *, shard: str = "", again: bool = False) -> None:
+    if os.name == "nt":
+        pytest.skip("sweeps are refused on Windows")
     sweep.run(specifier, shard, 1, again, by)
 
 
@@ -137,6 +141,13 @@ def test_what_a_killed_sweep_has_left_is_cleared(
     swept(Recorder())
     assert cleared == [matrix / "work"]
     assert not left.exists()
+
+
+def test_on_windows_a_sweep_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(UserError, match="tests need the Windows Subsystem for Linux"):
+        sweep.run(LINE, "", 1, False, by := Recorder())
+    assert by.asked == []
 
 
 def test_two_sweeps_do_not_disturb_each_other() -> None:

@@ -13,7 +13,7 @@ import pytest
 from channelsmin.errors import UserError
 from channelsmin.project.doctor import live, play, run_checks
 from channelsmin.project.doctor.play import Played
-from channelsmin.runtime import browser, export, server
+from channelsmin.runtime import browser, export, processes, server
 
 OTREE = f"""#!{sys.executable}
 import json
@@ -127,6 +127,26 @@ def test_what_works_is_said_and_the_project_stays_as_it_is(
     ]
     assert "moved" not in "".join(said[-2:])
     assert contents(project) == before
+
+
+def test_a_database_that_is_still_open_is_no_error(
+    in_use: None, project: Path, environment: Path
+) -> None:
+    otree = environment / "bin" / "otree"
+    otree.write_text(
+        otree.read_text().replace("moved, sockets", "Path('db.sqlite3').touch()\nmoved, sockets", 1)
+    )
+    assert run_checks.run_live(project, None, environment)
+
+
+def test_no_proxy_is_asked_for_the_projects_own_server(
+    project: Path, environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    for kind in ("http", "https", "socks"):
+        monkeypatch.setenv(f"{kind}_proxy", f"http://127.0.0.1:{processes.free_port()}")
+    assert run_checks.run_live(project, None, environment)
 
 
 @pytest.mark.parametrize(
