@@ -293,6 +293,8 @@ def _missing_apps(examined: Examined) -> Iterator[Finding]:
     for name, line in examined.settings.played():
         if name in own or name in seen or (examined.folder / name.replace(".", "/")).exists():
             continue
+        if canonicalize_name(name) in examined.context.packages:  # an installed app
+            continue
         seen.add(name)
         apps = [app.name for app in examined.context.apps]
         close = difflib.get_close_matches(name, apps, n=1)
