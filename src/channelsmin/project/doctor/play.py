@@ -78,6 +78,8 @@ class Played:
     page: str
     problems: tuple[tuple[str, str], ...]
     """Each with the step, and the text."""
+    clicked: bool
+    """Whether a button was pressed that submits no form by itself."""
     opened: bool
     """Whether the first page opened a socket of its own."""
 
@@ -99,11 +101,16 @@ def _members(links: list[str]) -> "Iterator[list[Member]]":
             chromium.close()
 
 
+REFUSED = "Failed to load resource: the server responded"
+
+
 def _member(context: "BrowserContext") -> Member:
     page, seen = context.new_page(), Seen()
 
     def on_console(message: "ConsoleMessage") -> None:
-        if message.type == "error" and "favicon" not in f"{message.text} {message.location}":
+        about = f"{message.text} {message.location}"
+        # What the server refuses is reported by on_response, with its address.
+        if message.type == "error" and "favicon" not in about and REFUSED not in about:
             seen.errors.append(message.text)
 
     def on_response(response: "Response") -> None:
@@ -133,7 +140,8 @@ def play(links: list[str]) -> Played:
         problems = [("load the page", text) for text in _errors(members)]
         opened = any(member.seen.own_sockets() for member in members)
         pressed = _press(first.page, BUTTON) if not problems else ""
-        if pressed:
+        clicked = bool(pressed)
+        if clicked:
             _wait(members, start)
         moved = _moved(members, start)
         problems += [(f"press {pressed!r}", text) for text in _errors(members, len(problems))]
@@ -149,7 +157,8 @@ def play(links: list[str]) -> Played:
             went_on = _go_on(first)
             texts = _errors(members, len(problems))
             problems += [(f"press {went_on!r} on the next page", text) for text in texts]
-        return Played(len(members), moved, pressed, start, tuple(dict.fromkeys(problems)), opened)
+        unique = tuple(dict.fromkeys(problems))
+        return Played(len(members), moved, pressed, start, unique, clicked, opened)
 
 
 def submit_without_scripts(link: str) -> str:
