@@ -165,7 +165,7 @@ def _helpers(app: App, context: Context) -> Iterator[Finding]:
 def _gone_modules(app: App, context: Context) -> Iterator[Finding]:
     """Find imports of what oTree once brought along, and this release does not."""
     gone, tried = api_changes.modules_gone(context.release), _tried(app)
-    own = context.packages | {one.name for one in context.apps}
+    own = (context.packages | {one.name for one in context.apps}) - {"otree"}
     gone = {name: instead for name, instead in gone.items() if name.partition(".")[0] not in own}
     for importing, node in app.of(*IMPORTS):
         if not isinstance(node, ast.Import | ast.ImportFrom) or id(node) in tried:

@@ -194,7 +194,9 @@ def _in_browser(app: App, read: Examined, server: Server, log: Path) -> list[Fin
     if not findings:
         done = f"one press of {played.pressed!r}" if played.pressed else "nothing to press; it"
         moved = f"moved {played.moved} of {played.members} members, in a browser"
-        if not played.moved:
+        if played.after:
+            moved = f"moved nobody, and one of {played.after!r} the member who pressed it"
+        elif not played.moved:
             moved = f"moved nobody; {played.page} is still shown in the browser"
         console.say(f"{app.name}: {done} {moved}")
     return findings

@@ -26,15 +26,15 @@ BUTTON = (
 )
 """The buttons that a person would press first, in this order: those that submit no form."""
 
-NEXT = (
-    ".otree-btn-next:visible:enabled, form button:visible:enabled, form input[type=submit]:visible"
-)
-
 SUBMIT = (
-    "button.otree-btn-next:visible:enabled, form button:not([type=button]):visible:enabled, "
-    "form input[type=submit]:visible"
+    "button.otree-btn-next:visible:enabled",
+    "form button:not([type=button]):visible:enabled",
+    "form input[type=submit]:visible",
 )
 """The buttons that submit a form without a script."""
+
+NEXT = (*SUBMIT, ".otree-btn-next:visible:enabled", "form button:visible:enabled")
+"""The buttons with which a person would go on, in this order."""
 
 ERRORS = ".otree-form-errors:visible, .otree-error:visible, .alert-danger:visible"
 
@@ -82,6 +82,8 @@ class Played:
     """Whether a button was pressed that submits no form by itself."""
     opened: bool
     """Whether the first page opened a socket of its own."""
+    after: str = ""
+    """What was pressed next, if the first press moved nobody and this the member who pressed it."""
 
 
 @contextmanager
@@ -145,20 +147,21 @@ def play(links: list[str]) -> Played:
             _wait(members, start)
         moved = _moved(members, start)
         problems += [(f"press {pressed!r}", text) for text in _errors(members, len(problems))]
-        shown = _shown_errors(members)
-        problems += [(f"press {pressed!r}", text) for text in shown]
+        problems += [(f"press {pressed!r}", text) for text in _shown_errors(members)]
+        after = ""
         if not moved and not problems:
-            submitted = _go_on(first)
-            pressed = submitted or pressed
-            moved = _moved(members, start)
-            texts = [*_errors(members, len(problems)), *_shown_errors(members)]
-            problems += [(f"press {pressed!r}", text) for text in texts]
-        if moved and not problems:
+            # That the page refuses what was filled in here is no fault of it.
+            after = _go_on(first)
+            problems += [(f"press {after!r}", text) for text in _errors(members)]
+            if not clicked:
+                pressed, moved, after = after, _moved(members, start), ""
+            elif not _moved(members, start):
+                after = ""
+        if _moved(members, start) and not problems:
             went_on = _go_on(first)
-            texts = _errors(members, len(problems))
-            problems += [(f"press {went_on!r} on the next page", text) for text in texts]
+            problems += [(f"press {went_on!r} on the next page", text) for text in _errors(members)]
         unique = tuple(dict.fromkeys(problems))
-        return Played(len(members), moved, pressed, start, unique, clicked, opened)
+        return Played(len(members), moved, pressed, start, unique, clicked, opened, after)
 
 
 def submit_without_scripts(link: str) -> str:
@@ -210,7 +213,7 @@ def _press(page: "Page", selectors: tuple[str, ...]) -> str:
     return ""
 
 
-def _go_on(member: Member, button: str = NEXT) -> str:
+def _go_on(member: Member, buttons: tuple[str, ...] = NEXT) -> str:
     """Fill the form as a person would, and press its button; return the button's text."""
     page = member.page
     for kind, value in (("number", "1"), ("text", "1"), ("range", "1")):
@@ -226,7 +229,7 @@ def _go_on(member: Member, button: str = NEXT) -> str:
     for name in names - {None}:
         page.locator(f"form input[type=radio][name='{name}']").first.check()
     before = member.path
-    pressed = _press(page, (button,))
+    pressed = _press(page, buttons)
     if pressed:
         _wait([member], before)
     return pressed
