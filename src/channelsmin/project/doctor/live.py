@@ -56,13 +56,17 @@ OURS = "'click' : 'ask'"
 """A mark in the script of this project's own page: its protocol is known."""
 
 ERROR = re.compile(
-    r"^\s*[\w.]*(?:Error|Exception|BadReturnValue)\b:?.*|(?<=<class ')[\w.]+'>: .*"
+    r"^\s*[\w.]*(?:Error|Exception|BadReturnValue)\b(?! in ASGI application):?.*"
+    r"|^[a-z]\w*(?:\.\w+)*\.[A-Z]\w+: .*|(?<=<class ')[\w.]+'>: .*"
     r"|.*was never awaited.*|.*Exception inside application: .*",
     re.MULTILINE,
 )
 """How a server reports an error: as Python, Twisted, asyncio and the ASGI servers print it."""
 
-CLOSED = re.compile(r"Errno (?:32|104|107)\b|ConnectionResetError|BrokenPipeError")
+CLOSED = re.compile(
+    r"Errno (?:32|104|107)\b|ConnectionResetError|BrokenPipeError|ConnectionClosed|Disconnect"
+    r"|after sending 'websocket.close'"
+)
 """What a server reports when a browser closes a connection: no error of the project."""
 
 PATIENCE = 10
@@ -280,7 +284,9 @@ def _server(read: Examined, place: Environment, copy: Path, log: Path) -> Server
     server = Server(place, copy, command, free_port(), log)
     server.prepare()
     if read.settings.may_be_false("DEBUG") and read.release.major < 5:
-        run_otree(place, copy, "collectstatic", "--noinput")
+        collected = run_otree(place, copy, "collectstatic", "--noinput")
+        if collected.returncode:
+            raise Stopped("collect the static files", _error(collected.stdout) or collected.stdout)
     return server
 
 

@@ -11,13 +11,23 @@ from channelsmin.project.add import OTREE_SOCKETS
 from channelsmin.runtime import browser
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response
+    from playwright.sync_api import (
+        BrowserContext,
+        ConsoleMessage,
+        Locator,
+        Page,
+        Request,
+        Response,
+    )
 
 LOAD_SECONDS = 20
 """Seconds that a page may take to load."""
 
 MOVE_SECONDS = 8
 """Seconds in which the others have to follow a click; the slowest path of the variants takes 6."""
+
+FILL_SECONDS = 2
+"""Seconds in which a control of a form has to take a value."""
 
 BUTTON = (
     "form button[type=button]:visible:enabled",
@@ -189,17 +199,32 @@ SERVER_ERROR = re.compile(r"POST .*: status 5\d\d$")
 
 
 def _errors(members: list[Member], known: int = 0) -> list[str]:
-    found = list(dict.fromkeys(text for member in members for text in member.seen.errors))
-    return found[known:]
+    """Return the members' errors, each once, although their addresses differ by the member."""
+    found = dict[str, str]()
+    for text in (text for member in members for text in member.seen.errors):
+        found.setdefault(re.sub(r"/p/\w+/", "/p/", text), text)
+    return list(found.values())[known:]
 
 
 def _shown_errors(members: list[Member]) -> list[str]:
     found = []
     for member in members:
-        for shown in member.page.locator(ERRORS).all_inner_texts()[:1]:
+        for shown in _texts(member.page)[:1]:
             text = re.sub(r"\s+", " ", shown).strip()
             found.append(f"the page says: {text[:200]}")
     return list(dict.fromkeys(found))
+
+
+def _texts(page: "Page") -> list[str]:
+    """Return the errors that a page shows, once it stays long enough to be read."""
+    from playwright.sync_api import Error
+
+    for _ in range(5):
+        try:
+            return page.locator(ERRORS).all_inner_texts()
+        except Error:  # it was just loaded again
+            page.wait_for_timeout(500)
+    return []
 
 
 def _press(page: "Page", selectors: tuple[str, ...]) -> str:
@@ -215,24 +240,38 @@ def _press(page: "Page", selectors: tuple[str, ...]) -> str:
 
 def _go_on(member: Member, buttons: tuple[str, ...] = NEXT) -> str:
     """Fill the form as a person would, and press its button; return the button's text."""
-    page = member.page
-    for kind, value in (("number", "1"), ("text", "1"), ("range", "1")):
-        for control in page.locator(f"form input[type={kind}]:visible").all():
-            control.fill(control.get_attribute("min") or value)
-    for control in page.locator("form select:visible").all():
-        control.select_option(index=1)
-    for control in page.locator("form textarea:visible").all():
-        control.fill("1")
-    names = {
-        control.get_attribute("name") for control in page.locator("form input[type=radio]").all()
-    }
-    for name in names - {None}:
-        page.locator(f"form input[type=radio][name='{name}']").first.check()
+    from playwright.sync_api import Error
+
+    for control in member.page.locator(FILLABLE).all():
+        try:
+            _fill(control)
+        except Error:  # hidden behind something, or gone: the form is submitted without it
+            continue
     before = member.path
-    pressed = _press(page, buttons)
+    pressed = _press(member.page, buttons)
     if pressed:
         _wait([member], before)
     return pressed
+
+
+FILLABLE = ", ".join(
+    f"form {control}:visible:enabled:not([readonly])"
+    for control in (
+        *("input[type=number]", "input[type=text]", "input[type=range]", "input[type=radio]"),
+        *("select", "textarea"),
+    )
+)
+
+
+def _fill(control: "Locator") -> None:
+    kind = control.evaluate("control => control.type")
+    if kind == "radio":
+        control.check(timeout=FILL_SECONDS * 1000)
+    elif kind.startswith("select"):
+        options = control.locator("option").count()
+        control.select_option(index=min(1, options - 1), timeout=FILL_SECONDS * 1000)
+    else:
+        control.fill(control.get_attribute("min") or "1", timeout=FILL_SECONDS * 1000)
 
 
 def _wait(members: list[Member], start: str) -> None:
