@@ -13,7 +13,8 @@ INCLUDES = re.compile(r"(?:-r|--requirement|-c|--constraint)[\s=]*(\S.*)")
 """The lines that name another requirements file. A constraint limits the release, too."""
 
 FILES = (
-    *("[Rr]equirement*.txt", "[Rr]equirement*.in", "*[Rr]equirements.txt", "reqs*.txt"),
+    *("requirement*.txt", "requirement*.in", "*requirements.txt"),
+    *("Requirement*.txt", "*Requirements.txt", "reqs*.txt"),
     *("requirements/*.txt", "requirements/*.in"),
 )
 """What requirements files are called: a name such as Requirements.txt works on Windows."""
