@@ -142,7 +142,7 @@ def filter_instead(name: str) -> str:
 
 
 def modules_gone(release: Version) -> dict[str, str]:
-    """Return the packages that oTree once brought along and a release does not: what to use."""
+    """Return what could once be imported with oTree and with this release cannot: what to use."""
     return {entry["module"]: entry["instead"] for entry in _about("module_gone", release)}
 
 

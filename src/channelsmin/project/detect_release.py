@@ -5,8 +5,9 @@ imported. docs/detection.md lists the sources in their order, with the reasons.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import chain
 from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
@@ -25,10 +26,18 @@ from channelsmin.project import (
     traces,
 )
 from channelsmin.project.code_evidence import Evidence
+from channelsmin.project.packaging_files import Unreadable
 from channelsmin.project.source import PythonHint, Source, Weight
 
 MAIN = ("requirements.txt", "Pipfile.lock", "poetry.lock", "uv.lock")
 """The files that a server installs from: of two pins of one variant, theirs counts."""
+
+
+STATED = (Weight.DECLARED, Weight.LOCKED)
+"""What the next installation takes."""
+
+UNSTATED = (Weight.TOLD, Weight.TRACE)
+"""What a later change of the requirements leaves behind: it contradicts nothing."""
 
 
 class Certainty(Enum):
@@ -75,17 +84,18 @@ class Read:
     folder: Path
     sources: tuple[Source, ...]
     pythons: tuple[PythonHint, ...]
+    unreadable: tuple[str, ...] = ()
 
 
 def read(folder: Path) -> Read:
     """Return what a project's files and environments say.
 
     The files around the project count if its own say nothing about oTree. Raises UserError if a
-    file cannot be read.
+    requirement of oTree cannot be read.
     """
-    said: list[Source | PythonHint] = []
+    said: list[Source | PythonHint | Unreadable] = []
     for number, place in enumerate(roots.around(folder)):
-        if number and any(isinstance(one, Source) for one in said):
+        if number and any(isinstance(one, Source) and one.weight in STATED for one in said):
             break
         said += requirements.sources(place)
         said += packaging_files.statements(place)
@@ -93,7 +103,8 @@ def read(folder: Path) -> Read:
     found += environments.sources(folder)
     found += traces.sources(folder)
     pythons = [one for one in said if isinstance(one, PythonHint)]
-    return Read(folder, tuple(dict.fromkeys(found)), tuple(dict.fromkeys(pythons)))
+    unreadable = tuple(one.why for one in said if isinstance(one, Unreadable))
+    return Read(folder, tuple(dict.fromkeys(found)), tuple(dict.fromkeys(pythons)), unreadable)
 
 
 def sources(folder: Path) -> tuple[Source, ...]:
@@ -114,15 +125,18 @@ def find(folder: Path) -> Found:
 def decide(said: Read) -> Found:
     """Return the release that a project is for, by what its files and environments say.
 
-    Raises UserError if nothing in the project tells it, if statements of equal weight name releases
-    of different variants and nothing else decides, or if no known release is allowed.
+    A file that cannot be read is mentioned, if another one says something. Raises UserError if
+    nothing in the project tells the release, if statements of equal weight name releases of
+    different variants and nothing else decides, or if no known release is allowed.
     """
+    if said.unreadable and not said.sources:
+        raise UserError(said.unreadable[0])
     followed, unused = _without_empty_packages(said)
     followed, unselected = _for_python(followed, said.pythons)
     case = _Case(said, followed, [*unused, *unselected])
     for follow in (_by_pins, _by_traces, _by_ranges, _by_code):
         if found := follow(case):
-            return found
+            return replace(found, assumptions=(*found.assumptions, *said.unreadable))
     raise UserError(
         f"nothing in {said.folder.resolve()} says which oTree it is for, and no environment "
         "contains oTree: name your release with --otree, such as --otree 2.3.7"
@@ -197,11 +211,9 @@ def _pythons(hints: Sequence[PythonHint]) -> list[str]:
 
 def _by_pins(case: _Case) -> Found | None:
     """Follow the files that name one release; what is installed counts next."""
-    declared = _pinned(case.of(Weight.DECLARED, Weight.LOCKED))
+    declared = _pinned(case.of(*STATED))
     built, installed = _pinned(case.of(Weight.BUILD)), _pinned(case.of(Weight.INSTALLED))
-    ranges = [
-        source for source in case.of(Weight.DECLARED, Weight.LOCKED, Weight.BUILD) if not source.pin
-    ]
+    ranges = [source for source in case.of(*STATED, Weight.BUILD) if not source.pin]
     files = declared or ([] if ranges else built)
     if not files and not installed:
         return None
@@ -297,10 +309,11 @@ def _same_variant(pin: Source, rival: Source) -> bool:
 
 
 def _differences(case: _Case, release: Version) -> Iterator[str]:
-    for source in case.of(*(weight for weight in Weight if weight is not Weight.TRACE)):
+    for source in case.of(*Weight):
         if not source.requirement.specifier.contains(release, prereleases=True):
             case.drop(source, f"{release} is followed")
-            yield f"{source}, and {release} is followed"
+            if source.weight not in UNSTATED:
+                yield f"{source}, and {release} is followed"
 
 
 def _notes(*found: Source) -> Iterator[str]:
@@ -310,12 +323,19 @@ def _notes(*found: Source) -> Iterator[str]:
 
 
 def _by_traces(case: _Case) -> Found | None:
-    """Follow what oTree itself left in the project, if the requirements allow it."""
+    """Follow what oTree itself left in the project, if the requirements allow it.
+
+    Next is what its README names, if the code allows it, too.
+    """
     ranges = _ranges(case)
-    for source in (*_pinned(case.of(Weight.TRACE)), *_pinned(case.of(Weight.ON_PATH))):
+    for source in chain.from_iterable(
+        _pinned(case.of(weight)) for weight in (Weight.TRACE, Weight.TOLD, Weight.ON_PATH)
+    ):
         release = _pin_of(source)
         allowed = all(_contains(one, release) for one in ranges)
         if source.weight is Weight.ON_PATH and ranges:
+            continue
+        if source.weight is Weight.TOLD and not _may_be(case, release):
             continue
         if allowed and variants.find(release):
             note = f" ({source.note})" if source.note else ""
@@ -324,10 +344,21 @@ def _by_traces(case: _Case) -> Found | None:
     return None
 
 
+def _may_be(case: _Case, release: Version) -> bool:
+    """Return whether a release exists, and nothing in the code excludes it."""
+    only = (one.sign for one in case.evidence if one.sign.strength is Strength.ONLY)
+    return release in releases.rows() and all(sign.allows(release) for sign in only)
+
+
 def _ranges(case: _Case) -> list[Source]:
-    return [
-        source for source in case.of(Weight.DECLARED, Weight.LOCKED, Weight.BUILD) if not source.pin
-    ]
+    """Return the ranges that files state; those of build files only if they allow the others'."""
+    stated = [one for one in case.of(*STATED) if not one.pin]
+    built = [one for one in case.of(Weight.BUILD) if not one.pin]
+    if stated and built and _allowed(stated) and not _allowed([*stated, *built]):
+        for source in built:
+            case.drop(source, "the requirements exclude it")
+        return stated
+    return [*stated, *built]
 
 
 def _contains(source: Source, release: Version) -> bool:
@@ -456,12 +487,15 @@ def _for_no_release(
 
 
 def _runs_on(release: Version, pythons: Sequence[str]) -> bool:
-    """Return whether a release accepts one of these Pythons."""
+    """Return whether a release runs on one of these Pythons: it was tested, or it accepts that.
+
+    Without an upper bound, it accepts Pythons that did not exist yet: that says nothing.
+    """
+    tested = variants.pythons(release)
     accepted = SpecifierSet(releases.rows()[release].python or "")
-    return any(
-        python in variants.pythons(release) or accepted.contains(f"{python}.9")
-        for python in pythons
-    )
+    if not any(one.operator.startswith("<") for one in accepted) and tested:
+        accepted &= SpecifierSet(f"<={max(map(Version, tested))}.99")
+    return any(python in tested or accepted.contains(f"{python}.9") for python in pythons)
 
 
 def _installable(found: Sequence[Version]) -> Version | None:

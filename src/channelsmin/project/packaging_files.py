@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import yaml
 
 from channelsmin.errors import UserError
 from channelsmin.paths import read_toml
+from channelsmin.project import requirements
 from channelsmin.project.requirements import text_of
 from channelsmin.project.source import (
     NAMES,
@@ -27,26 +28,33 @@ from channelsmin.project.source import (
     python_from,
 )
 
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file that cannot be read, and why."""
+
+    why: str
+
+
 Statement = Source | PythonHint
 
 
-def statements(folder: Path) -> Iterator[Statement]:
-    """Yield what the packaging files of a folder say, in the order of `READERS`.
-
-    Raises UserError if a file cannot be read.
-    """
+def statements(folder: Path) -> Iterator[Statement | Unreadable]:
+    """Yield what the packaging files of a folder say, in the order of `READERS`."""
     for pattern, read in READERS.items():
-        for file in sorted(folder.glob(pattern)):
-            if file.is_file():
-                place = file.relative_to(folder).as_posix()
-                text = text_of(file)
+        for file in sorted(filter(Path.is_file, folder.glob(pattern))):
+            place = file.relative_to(folder).as_posix()
+            text = text_of(file)
+            try:
                 yield from (_placed(statement, place, text) for statement in read(file))
+            except UserError as error:
+                yield Unreadable(str(error))
 
 
 def _placed(statement: Statement, place: str, text: str) -> Statement:
     """Add the path in the project, and the line that has the words of the statement."""
     if statement.line:
-        return replace(statement, place=place)
+        return replace(statement, place=statement.place or place)
     needles = (
         (str(statement.requirement.specifier).lstrip("=<>~!"), statement.requirement.name)
         if isinstance(statement, Source)
@@ -110,7 +118,7 @@ def _pyproject(file: Path) -> Iterator[Statement]:
         *_table(project, "optional-dependencies").values(),
         *_table(table, "dependency-groups").values(),
         *_table(table, "tool", "pdm", "dev-dependencies").values(),
-        _table(table, "tool", "uv").get("dev-dependencies"),
+        *(_table(table, "tool", "uv").get(name) for name in UV_LISTS),
         *(
             _table(one).get("dependencies")
             for one in _table(table, "tool", "hatch", "envs").values()
@@ -134,6 +142,9 @@ def _pyproject(file: Path) -> Iterator[Statement]:
             yield hint
 
 
+UV_LISTS = ("dev-dependencies", "constraint-dependencies", "override-dependencies")
+
+
 def _as_range(text: str) -> str:
     return f"=={text}" if re.fullmatch(r"\d+\.\d+\.\*", text) else text
 
@@ -147,6 +158,9 @@ def _lock(file: Path) -> Iterator[Statement]:
         text = f"{package.get('name')}=={version}" if version else str(package.get("name"))
         if source := from_text("", text, weight=Weight.LOCKED):
             yield source
+    wanted = table.get("requires-python") or _table(table, "metadata").get("python-versions")
+    if isinstance(wanted, str) and (hint := python_from("", _as_range(wanted))):
+        yield hint
 
 
 def _pipfile(file: Path) -> Iterator[Statement]:
@@ -154,6 +168,10 @@ def _pipfile(file: Path) -> Iterator[Statement]:
     for section in ("packages", "dev-packages"):
         for name, wanted in _table(table, section).items():
             yield from _wanted(name, wanted)
+    yield from _required_python(table)
+
+
+def _required_python(table: object) -> Iterator[PythonHint]:
     requires = _table(table, "requires")
     for key in ("python_version", "python_full_version"):
         if hint := python_from("", str(requires.get(key, ""))):
@@ -168,6 +186,7 @@ def _pipfile_lock(file: Path) -> Iterator[Statement]:
         raise _unreadable(file, error) from error
     for name, entry in {**_table(table, "develop"), **_table(table, "default")}.items():
         yield from _wanted(name, entry, Weight.LOCKED)
+    yield from _required_python(_table(table, "_meta"))
 
 
 def _setup_py(file: Path) -> Iterator[Statement]:
@@ -220,8 +239,11 @@ def _conda(file: Path) -> Iterator[Statement]:
     listed = table.get("dependencies") if isinstance(table, Mapping) else None
     for entry in listed if isinstance(listed, list) else ():
         if isinstance(entry, Mapping):
-            for text in entry.get("pip") or ():
-                yield from filter(None, (from_text("", str(text)),))
+            for text in map(str, entry.get("pip") or ()):
+                if included := requirements.INCLUDES.fullmatch(text):
+                    yield from requirements.of_file(file.parent, file.parent / included[1])
+                else:
+                    yield from filter(None, (from_text("", text),))
         elif match := re.fullmatch(r"([\w.-]+)\s*([=<>~!].*)?", str(entry).split("::")[-1]):
             # conda also writes a build after a second `=`: python=3.7.4=h359304d_1
             wanted = re.sub(r"^(=\d[\w.]*)=\S+$", r"\1", match[2] or "")
@@ -243,19 +265,19 @@ def _commands(file: Path) -> Iterator[Statement]:
 
     What a variable of the file gives is filled in; a word with another variable says nothing.
     """
-    variables: dict[str, str] = {}
-    for number, line in _logical_lines(text_of(file)):
+    text, variables = text_of(file), dict[str, str]()
+    for number, line in _logical_lines(text):
         written = _filled_in(_as_shell(re.split(r"(?:^|\s)#", line)[0]), variables)
         variables |= dict(VARIABLES.findall(written))
         for part in re.split(r"&&|\|\||;(?!\s*python)", written):
-            installs = re.search(r"\b(?:pip3?|uv)(?: pip)? (?:install|add)\b(.*)", part)
+            installs = re.search(r"\b(?:pip[\d.]*|uv)(?: pip)? (?:install|add)\b(.*)", part)
             for word in _words(installs[1]) if installs else ():
                 if _installs_otree(word) and (source := from_text("", word, number, Weight.BUILD)):
                     yield source
-        image = IMAGE.search(written)
-        job = re.search(r"^\s*-?\s*python(?:-version)?:\s*['\"]?(\d+\.\d+)", written)
-        if hint := image or job:
-            yield PythonHint("", hint[1], number)
+        if image := IMAGE.search(written):
+            yield PythonHint("", image[1], number)
+    for job in JOB.finditer(text):
+        yield PythonHint("", job[1], text.count("\n", 0, job.start(1)) + 1)
 
 
 VARIABLES = re.compile(r"(?:^\s*(?:ARG|ENV|export)\s+|\s)(\w+)[= ]['\"]?([\w.]+)")
@@ -264,6 +286,13 @@ VARIABLES = re.compile(r"(?:^\s*(?:ARG|ENV|export)\s+|\s)(\w+)[= ]['\"]?([\w.]+)
 
 IMAGE = re.compile(r"(?:^\s*FROM|image['\"]?:)\s+\S*python:(?:\d+-)?(\d+\.\d+)", re.IGNORECASE)
 """Where a Dockerfile, a compose file or a CI file names an image of Python."""
+
+JOB = re.compile(
+    r"^[ \t]*(?:-[ \t]+)?python(?:-version)?:\s*(?:-\s+|\[\s*)?['\"]?(\d+\.\d+)[\d.]*['\"]?\s*\]?"
+    r"[ \t]*(?:#.*)?$(?!\s*-\s*['\"]?\d)",
+    re.MULTILINE,
+)
+"""Where a CI file names the only Python of a job: of a list of several, none is the project's."""
 
 
 def _as_shell(line: str) -> str:
@@ -314,6 +343,25 @@ def _tool_versions(file: Path) -> Iterator[Statement]:
             return
 
 
+def _readme(file: Path) -> Iterator[Statement]:
+    """Read the release that a README names, if it names only one, and not as the first of many."""
+    text = text_of(file)
+    named = {one[1]: one.start() for one in NAMED.finditer(text) if not one[2]}
+    if len(named) == 1:
+        ((release, start),) = named.items()
+        package = "otree-core" if release.startswith(("0.", "1.")) else "otree"
+        line = text.count("\n", 0, start) + 1
+        yield from filter(None, (from_text("", f"{package}=={release}", line, Weight.TOLD),))
+
+
+NAMED = re.compile(
+    r"\botree(?:[ -]core)?\b[^\w\n.<>~!]{0,4}(?:v(?:er(?:sion|\.)?|\.)?|release)?[ =]{0,2}"
+    r"(\d+\.\d+\.\d+)(?!\.?\d)[`*'\")]*(\+|\s+(?:or|and)\s+(?:later|newer|higher|above|up)\b)?",
+    re.IGNORECASE,
+)
+"""Where a text names a release of oTree, with the words that let later ones in."""
+
+
 COMPOSE = "*compose*.y*ml"
 """The names of Docker's compose files, as a pattern."""
 
@@ -327,7 +375,7 @@ READERS: Mapping[str, Callable[[Path], Iterable[Statement]]] = {
     "Pipfile.lock": _pipfile_lock,
     "setup.py": _setup_py,
     "setup.cfg": _setup_cfg,
-    "environment*.y*ml": _conda,
+    "env*.y*ml": _conda,
     "conda*.y*ml": _conda,
     "runtime.txt": _python_only,
     ".python-version": _python_only,
@@ -340,5 +388,9 @@ READERS: Mapping[str, Callable[[Path], Iterable[Statement]]] = {
     ".github/workflows/*.y*ml": _commands,
     ".gitlab-ci.yml": _commands,
     ".travis.yml": _commands,
+    ".circleci/config.yml": _commands,
+    "azure-pipelines.yml": _commands,
+    "[Rr][Ee][Aa][Dd][Mm][Ee]*": _readme,
+    **dict.fromkeys(("Makefile", "Vagrantfile", "*.sh", "*.bat", "*.ps1"), _commands),
 }
 """Who reads which file."""

@@ -2,7 +2,7 @@
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,12 @@ from channelsmin.project.source import Source, from_text
 INCLUDES = re.compile(r"(?:-r|--requirement|-c|--constraint)[\s=]*(\S.*)")
 """The lines that name another requirements file. A constraint limits the release, too."""
 
-FILES = ("requirements*.txt", "requirements*.in", "requirements/*.txt", "*requirements.txt")
+FILES = (
+    *("requirement*.txt", "requirement*.in", "*requirements.txt"),
+    *("Requirement*.txt", "*Requirements.txt", "reqs*.txt"),
+    *("requirements/*.txt", "requirements/*.in"),
+)
+"""What requirements files are called: a name such as Requirements.txt works on Windows."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,16 @@ def sources(folder: Path) -> Iterator[Source]:
 
     Raises UserError if a line about oTree cannot be read.
     """
-    found = (from_text(line.place, line.text, line.number) for line in lines(folder))
-    yield from filter(None, found)
+    yield from _about_otree(lines(folder))
+
+
+def of_file(folder: Path, file: Path) -> Iterator[Source]:
+    """Yield what one requirements file of a project says, and the files that it includes."""
+    yield from _about_otree(lines_of(folder, file))
+
+
+def _about_otree(found: Iterable[Line]) -> Iterator[Source]:
+    yield from filter(None, (from_text(line.place, line.text, line.number) for line in found))
 
 
 def lines(folder: Path) -> list[Line]:
@@ -45,15 +58,16 @@ def lines(folder: Path) -> list[Line]:
     If requirements.txt includes a file that pins oTree, the files that it does not include are left
     out: they are for something else, or older.
     """
-    main = list(_lines(folder, [folder / MAIN]))
+    main = list(lines_of(folder, folder / MAIN))
     if any(PINS_OTREE.match(line.text) and line.place != MAIN for line in main):
         return main
     files = dict.fromkeys(path for name in FILES for path in sorted(folder.glob(name)))
-    return list(_lines(folder, list(files)))
+    return list(lines_of(folder, *files))
 
 
-def _lines(folder: Path, files: list[Path]) -> Iterator[Line]:
-    seen = set[Path]()
+def lines_of(folder: Path, *named: Path) -> Iterator[Line]:
+    """Yield the lines of requirements files of a project, and of the files that they include."""
+    seen, files = set[Path](), [*named]
     while files:
         file = files.pop(0)
         if file.resolve() in seen or not file.is_file():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from channelsmin.errors import UserError
 
-DEPTH = 3
+DEPTH = 4
 """How many folders deep a project is searched for below the folder that was named."""
 
 SKIPPED = frozenset(

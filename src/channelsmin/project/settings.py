@@ -66,12 +66,10 @@ class SettingsFile:
         return known and all(_is_plain(sequence) for sequence in sequences)
 
     def played(self) -> Iterator[tuple[str, int]]:
-        """Yield each app that a written-out sequence names, with its line."""
+        """Yield each app that a sequence certainly names, with its line."""
         for config in self.configs:
-            sequence = config["app_sequence"]
-            if _is_plain(sequence):
-                for string in parts(sequence, cst.SimpleString):
-                    yield text_of(string), self.line_of(string)
+            for string in _listed(config["app_sequence"]):
+                yield text_of(string), self.line_of(string)
 
     def strings(self, name: str) -> set[str]:
         """Return the strings in all the statements that contain the name."""
@@ -203,6 +201,16 @@ def _is_plain(node: cst.CSTNode) -> bool:
     return isinstance(node, Sequence) and all(
         isinstance(element.value, cst.SimpleString) for element in node.elements
     )
+
+
+def _listed(node: cst.CSTNode) -> Iterator[cst.SimpleString]:
+    """Yield the strings that are certainly in a list: its own, and those of a sum of lists."""
+    if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Add):
+        yield from (*_listed(node.left), *_listed(node.right))
+    elif isinstance(node, Sequence):
+        for value in (element.value for element in node.elements):
+            if isinstance(value, cst.SimpleString):
+                yield value
 
 
 def _entries(config: cst.CSTNode) -> dict[str, cst.BaseExpression]:

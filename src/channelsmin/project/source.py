@@ -42,6 +42,12 @@ ARCHIVE = re.compile(
 )
 """The address at which GitHub has a tag of oTree, or of a fork, as an archive."""
 
+LOOSE = re.compile(
+    r"(?:pip3? install )?['\"]?(otree(?:-core)?)\s*(?:={1,3}|\()?\s*(\d[\w.]*)['\"]?(?:\)|=\w+)?",
+    re.IGNORECASE | re.ASCII,
+)
+"""A pin that pip refuses, and whose meaning is plain."""
+
 KNOWN_PYTHONS = tuple(f"3.{minor}" for minor in range(4, 16))
 
 
@@ -49,17 +55,19 @@ class Weight(IntEnum):
     """How much a source counts: if two disagree, the heavier one is followed."""
 
     ON_PATH = 1
-    TRACE = 2
-    BUILD = 3
-    INSTALLED = 4
-    DECLARED = 5
-    LOCKED = 6
+    TOLD = 2
+    TRACE = 3
+    BUILD = 4
+    INSTALLED = 5
+    DECLARED = 6
+    LOCKED = 7
 
     @property
     def in_words(self) -> str:
         """What kind of source this is."""
         return {
             Weight.ON_PATH: "the otree on PATH",
+            Weight.TOLD: "a text for readers",
             Weight.TRACE: "a file that oTree wrote",
             Weight.BUILD: "a build file",
             Weight.INSTALLED: "an environment",
@@ -173,8 +181,12 @@ def from_text(
 
 
 def _loosely_spelled(text: str) -> str | None:
-    """Return the pin that `otree 2.3.7` or `otree=2.3.7` means, None for anything else."""
-    spelled = re.fullmatch(r"(otree(?:-core)?)\s*=?\s*(\d[\w.]*)", text, re.IGNORECASE | re.ASCII)
+    """Return the pin that `otree 2.3.7` or `otree=2.3.7` means, None for anything else.
+
+    `pip list` writes `otree (2.1.9)` or `otree 5.4.0`, `conda list -e` writes `otree=5.4.0=pypi_0`,
+    and some write down the command, `pip install otree==5.4.0`.
+    """
+    spelled = LOOSE.fullmatch(text)
     try:
         return f"{spelled[1]}=={Version(spelled[2])}" if spelled else None
     except InvalidVersion:
@@ -257,8 +269,12 @@ def python_from(place: str, text: str, line: int | None = None) -> PythonHint | 
 
 
 def poetry_specifier(text: str) -> str:
-    """Translate Poetry's caret and tilde constraints, and conda's `=`, to PEP 440."""
-    return ",".join(filter(None, (_one_constraint(part.strip()) for part in text.split(","))))
+    """Translate Poetry's caret and tilde constraints, and conda's `=`, to PEP 440.
+
+    Of alternatives, `^5 || ^6`, the last one counts: installers take the newest.
+    """
+    parts = text.rpartition("|")[2].split(",")
+    return ",".join(filter(None, (_one_constraint(part.strip()) for part in parts)))
 
 
 def _one_constraint(text: str) -> str:

@@ -14,6 +14,7 @@ from channelsmin.project.doctor.app_source import (
     UNKNOWN,
     App,
     Function,
+    Module,
     functions,
     name_of,
     text_of,
@@ -162,25 +163,24 @@ def _helpers(app: App, context: Context) -> Iterator[Finding]:
 
 
 def _gone_modules(app: App, context: Context) -> Iterator[Finding]:
-    """Find imports of packages that oTree once brought along, and this release does not."""
+    """Find imports of what oTree once brought along, and this release does not."""
     gone, tried = api_changes.modules_gone(context.release), _tried(app)
-    gone = {name: instead for name, instead in gone.items() if name not in context.packages}
+    own = (context.packages | {one.name for one in context.apps}) - {"otree"}
+    gone = {name: instead for name, instead in gone.items() if name.partition(".")[0] not in own}
     for importing, node in app.of(*IMPORTS):
         if not isinstance(node, ast.Import | ast.ImportFrom) or id(node) in tried:
             continue
         if not context.is_imported(app, importing) or getattr(node, "level", None):
             continue
-        dotted = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        dotted += [one.name for one in node.names] if isinstance(node, ast.Import) else []
-        for module in (name for name in dotted if name.partition(".")[0] in gone):
-            package = module.partition(".")[0]
+        base = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        dotted = [*base, *(".".join([*base, one.name]) for one in node.names)]
+        found = ((name, key) for name in dotted for key in gone if f"{name}.".startswith(f"{key}."))
+        for name, key in list(found)[:1]:
             yield Finding(
-                f"imports {module}, which oTree {context.release} does not bring along",
+                f"imports {name}, which oTree {context.release} does not bring along",
                 app.modules[importing].at(node),
-                f"from oTree 5 on there is no {package.capitalize()}: the import fails, and with "
-                "it "
-                "the server",
-                f"use {gone[package]}",
+                "from oTree 5 on it is gone: the import fails, and with it the server",
+                f"use {gone[key]}",
             )
 
 
@@ -421,7 +421,7 @@ def _saves(app: App, context: Context) -> Iterator[Finding]:
         if not isinstance(called, ast.Attribute) or called.attr != "save" or id(node) in tried:
             continue
         owner = name_of(called.value)
-        if owner in SAVED and context.is_imported(app, module):
+        if owner in SAVED | _members_in(app.modules[module]) and context.is_imported(app, module):
             yield Finding(
                 f"calls {owner}.save(), which oTree {context.release} does not have",
                 app.modules[module].at(node),
@@ -432,6 +432,45 @@ def _saves(app: App, context: Context) -> Iterator[Finding]:
 
 SAVED = {"player", "group", "subsession", "participant", "session"}
 
+GIVES_MODELS = re.compile(
+    r"get_(players|groups|others_in_group|player_by_\w+|participants)|in_\w*rounds?"
+)
+"""oTree's methods that return its objects, one or several."""
 
-OF_OTREE: tuple[Check, ...] = (_gone_modules, _objects, _saves)
+
+def _members_in(module: Module) -> set[str]:
+    """Return the names that a module gives to objects of oTree: `for p in group.get_players()`."""
+    given = [
+        (node.target if isinstance(node, ast.For) else node.targets[0], value)
+        for node in module.of(ast.For, ast.Assign)
+        if isinstance(node, ast.For | ast.Assign)
+        and isinstance(value := node.iter if isinstance(node, ast.For) else node.value, ast.Call)
+    ]
+    return {name_of(to) for to, call in given if GIVES_MODELS.fullmatch(name_of(call.func))} - {""}
+
+
+def _second_copies(app: App, context: Context) -> Iterator[Finding]:
+    """Find imports from `.__init__`, which run an app of one file a second time."""
+    has_models = any(
+        app.bases(name) & BASE_MODELS for name, (at, _) in app.classes().items() if not at
+    )
+    if context.api != LIVE_PAGES or not has_models:
+        return
+    for module, line in app.of(ast.ImportFrom):
+        if not isinstance(line, ast.ImportFrom) or not context.is_imported(app, module):
+            continue
+        written = (line.module or "").split(".")
+        if written[-1] == "__init__" and app.resolve(module, line) == "":
+            yield Finding(
+                f"imports from {'.' * line.level}{line.module}, which runs {app.name}/__init__.py "
+                "a second time",
+                app.modules[module].at(line),
+                "it defines the models again, and the server does not start (Table … is already "
+                "defined)",
+                f"write from {'.' * line.level or app.name} import …",
+            )
+            return
+
+
+OF_OTREE: tuple[Check, ...] = (_gone_modules, _second_copies, _objects, _saves)
 """The checks of every app that a session config plays, real-time or not."""

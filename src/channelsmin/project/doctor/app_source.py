@@ -26,6 +26,7 @@ ROUTE_LISTS = ("channel_routing", "websocket_routes")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+NESTED = (*FUNCTIONS, ast.Lambda, ast.ClassDef)
 ASSIGNMENTS = (ast.Assign, ast.AugAssign, ast.AnnAssign)
 IMPORTS = (ast.Import, ast.ImportFrom)
 
@@ -101,14 +102,6 @@ class Page:
     def method(self, name: str) -> Function | None:
         """Return the method of this name, if the class itself has one."""
         return next((one for one in functions(self.node) if one.name == name), None)
-
-    @property
-    def form_fields(self) -> list[str]:
-        """The fields of its form, as far as they are written out."""
-        names = [
-            text_of(item, {}) for item in getattr(assigned(self.node, "form_fields"), "elts", ())
-        ]
-        return [name for name in names if UNKNOWN not in name]
 
     @property
     def form_model(self) -> str:
@@ -245,6 +238,31 @@ class App:
             self._bases[name] = found
         return self._bases[name]
 
+    def form_fields(self, page: Page) -> list[str]:
+        """Return the fields of a page's form, as far as they are written out, here or by a name."""
+        value = assigned(page.node, "form_fields")
+        if isinstance(value, ast.Name | ast.Attribute):
+            values = [
+                node.value
+                for node in self.modules[page.module].of(ast.Assign)
+                if isinstance(node, ast.Assign) and name_of(value) in _targets(node)
+            ]
+            value = values[0] if len(values) == 1 else None
+        names = [text_of(item, {}) for item in getattr(value, "elts", ())]
+        return [name for name in names if UNKNOWN not in name]
+
+    def lineage(self, page: Page) -> list[tuple[str, ast.ClassDef]]:
+        """Return a page's class and those of the app that it inherits from, the nearest first."""
+        found: list[tuple[str, ast.ClassDef]] = []
+        todo = [(page.module, page.node)]
+        while todo:
+            one = todo.pop(0)
+            if one not in found:
+                found.append(one)
+                bases = (self._classes.get(name_of(base)) for base in one[1].bases)
+                todo += filter(None, bases)
+        return found
+
     @property
     def is_without_self(self) -> bool:
         """Whether oTree 5 and 6 call its methods with the player: __init__.py imports something.
@@ -370,11 +388,16 @@ class App:
 
 
 def read(project: Path) -> tuple[list[App], list[Finding]]:
-    """Return the apps of a project, and the files that are not valid Python."""
+    """Return the apps of a project, and the files that are not valid Python.
+
+    A module beside them, such as helpers.py, counts as an app without pages.
+    """
     apps, broken = [], []
-    for folder in sorted(path for path in project.iterdir() if _may_be_app(path)):
+    folders = [(path, path.rglob("*.py")) for path in project.iterdir() if _may_be_app(path)]
+    beside = [(path, iter((path,))) for path in project.glob("*.py") if path.name not in NO_HELPERS]
+    for top, files in [*sorted(folders), *sorted(beside)]:
         modules = {}
-        for path in sorted(folder.rglob("*.py")):
+        for path in sorted(files):
             place = path.relative_to(project)
             if not path.is_file() or not all(
                 part.isidentifier() for part in place.with_suffix("").parts
@@ -385,10 +408,18 @@ def read(project: Path) -> tuple[list[App], list[Finding]]:
             if isinstance(tree, Finding):
                 broken.append(tree)
                 continue
-            name = ".".join(place.with_suffix("").parts[1:]).removesuffix("__init__").rstrip(".")
-            modules[name] = Module(place, tree, text)
-        apps.append(App(folder.name, modules))
+            modules[module_name(place)[1]] = Module(place, tree, text)
+        apps.append(App(top.stem, modules))
     return apps, broken
+
+
+NO_HELPERS = {"settings.py", "manage.py", "setup.py", "conftest.py"}
+
+
+def module_name(place: Path) -> tuple[str, str]:
+    """Return the app, and the name in it, of a file of a project: `quiz`, `lib.helpers`."""
+    app, *inner = place.with_suffix("").parts
+    return app, ".".join(inner).removesuffix("__init__").rstrip(".")
 
 
 def parse(project: Path, place: Path, text: bytes | None = None) -> ast.Module | Finding:
@@ -470,6 +501,16 @@ def name_of(node: ast.AST | None) -> str:
 def functions(node: ast.ClassDef) -> list[Function]:
     """Return a class's own methods."""
     return [one for one in node.body if isinstance(one, Function)]
+
+
+def own_nodes(function: Function) -> Iterator[ast.AST]:
+    """Yield the parts of a function, without those of functions inside it."""
+    pending: list[ast.AST] = list(function.body)
+    while pending:
+        node = pending.pop()
+        yield node
+        if not isinstance(node, NESTED):
+            pending += ast.iter_child_nodes(node)
 
 
 def _targets(node: ast.AST) -> set[str]:

@@ -2,12 +2,21 @@
 
 import ast
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from packaging.version import Version
 
 from channelsmin.matrix import api_changes
 from channelsmin.matrix.api_changes import PageMethod
-from channelsmin.project.doctor.app_source import FUNCTIONS, App, Function, Page, assigned, name_of
+from channelsmin.project.doctor.app_source import (
+    FUNCTIONS,
+    App,
+    Function,
+    Page,
+    assigned,
+    name_of,
+    own_nodes,
+)
 from channelsmin.project.doctor.context import LIVE_PAGES, Check, Context, live_method_of
 from channelsmin.project.doctor.finding import Finding
 
@@ -20,36 +29,48 @@ ARRIVED = "after_all_players_arrive"
 OF_PAGE = {"player", "form", "request", "timeout_happened", "get_context_data", "vars_for_template"}
 """What a page has and a player has not: `self.player` in a method that gets the player as self."""
 
-Nested = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
-
 
 def _signatures(app: App, context: Context) -> Iterator[Finding]:
     """Find methods of pages that oTree calls with other arguments than they accept."""
     methods = api_changes.page_methods(context.release)
     if context.api != LIVE_PAGES or not methods:
         return
+    seen = set[int]()
     for page in app.all_pages():
-        for name, method in _methods(app, page):
+        for name, method in _methods(app, page).items():
+            if id(method.node) in seen:  # two pages inherit it
+                continue
+            seen.add(id(method.node))
             if name == ARRIVED:
                 yield from _arrival(app, page, method, context)
             elif name in methods and (app.is_without_self or name != "live_method"):
                 yield from _signature(app, page, method, methods[name], context)
 
 
-def _arrival(app: App, page: Page, method: Function, context: Context) -> Iterator[Finding]:
+@dataclass(frozen=True)
+class Method:
+    """What a page calls a method: the function or lambda, its module, its decorators."""
+
+    node: Function | ast.Lambda
+    module: str
+    decorators: tuple[str, ...]
+
+
+def _arrival(app: App, page: Page, method: Method, context: Context) -> Iterator[Finding]:
     """Find an after_all_players_arrive without the argument that oTree passes by name."""
-    names = [one.arg for one in (*method.args.args, *method.args.kwonlyargs)]
+    arguments = method.node.args
+    names = [one.arg for one in (*arguments.args, *arguments.kwonlyargs)]
     bases = [name_of(base) for base in page.node.bases]
-    if names == ["self"] or method.args.kwarg or bases != ["WaitPage"]:
+    if names == ["self"] or arguments.kwarg or bases != ["WaitPage"]:
         return
     wanted = "subsession" if _waits_for_all(page) else "group"
     if names != [wanted]:
         yield Finding(
             f"{page.node.name}.{ARRIVED}({', '.join(names)}) does not accept what oTree "
             f"{context.release} calls it with",
-            app.modules[_module_of(app, method)].at(method),
+            app.modules[method.module].at(method.node),
             f"oTree calls it with {wanted}=…: the members stay on the wait page",
-            f"write def {method.name}({wanted})",
+            f"write def {getattr(method.node, 'name', ARRIVED)}({wanted})",
         )
 
 
@@ -58,26 +79,44 @@ def _waits_for_all(page: Page) -> bool:
     return value is not None and not (isinstance(value, ast.Constant) and not value.value)
 
 
-def _methods(app: App, page: Page) -> Iterator[tuple[str, Function]]:
-    """Yield the methods of a page, and the functions that it takes for such, by name."""
-    for line in page.node.body:
-        if isinstance(line, Function):
-            yield line.name, line
-        elif isinstance(line, ast.Assign) and (function := _function(app, name_of(line.value))):
-            yield from ((name_of(target), function) for target in line.targets)
+def _methods(app: App, page: Page) -> dict[str, Method]:
+    """Return the methods of a page by name: its own, and those of its bases in the app.
+
+    A page can also give a name to a function, `before_next_page = leave`, or to a lambda.
+    """
+    found: dict[str, Method] = {}
+    for module, node in app.lineage(page):
+        for line in node.body:
+            if isinstance(line, Function):
+                decorators = tuple(map(name_of, line.decorator_list))
+                found.setdefault(line.name, Method(line, module, decorators))
+            elif isinstance(line, ast.Assign) and (method := _given(app, module, line.value)):
+                for target in line.targets:
+                    found.setdefault(name_of(target), method)
+    return found
+
+
+def _given(app: App, module: str, value: ast.expr) -> Method | None:
+    """Return the function that a value stands for, also through staticmethod(…)."""
+    decorators: tuple[str, ...] = ()
+    if isinstance(value, ast.Call) and name_of(value.func) == "staticmethod" and value.args:
+        value, decorators = value.args[0], ("staticmethod",)
+    if isinstance(value, ast.Lambda):
+        return Method(value, module, decorators)
+    function = _function(app, name_of(value))
+    return Method(function, _module_of(app, function), decorators) if function else None
 
 
 def _signature(
-    app: App, page: Page, method: Function, called: PageMethod, context: Context
+    app: App, page: Page, found: Method, called: PageMethod, context: Context
 ) -> Iterator[Finding]:
-    decorators = [name_of(one) for one in method.decorator_list]
-    if any(one != "staticmethod" for one in decorators):
+    if any(one != "staticmethod" for one in found.decorators):
         return
-    is_static = bool(decorators)
+    is_static, method = bool(found.decorators), found.node
     arguments = [*method.args.posonlyargs, *method.args.args]
     names = [one.arg for one in arguments]
     wanted = list(called.parameters)
-    at = app.modules[_module_of(app, method)].at(method)
+    at = app.modules[found.module].at(method)
     written = f"{page.node.name}.{called.name}({', '.join(names)})"
     if not app.is_without_self:
         bound = [name for name in wanted[1:] if name not in called.keywords]
@@ -111,19 +150,19 @@ def _signature(
         )
 
 
-def fits(method: Function, accepted: int, given: int) -> bool:
+def fits(method: Function | ast.Lambda, accepted: int, given: int) -> bool:
     """Return whether a function may be called with so many arguments."""
     if method.args.vararg or method.args.kwarg:
         return True
     return accepted - len(method.args.defaults) <= given <= accepted + len(method.args.kwonlyargs)
 
 
-def _accepts(method: Function, keywords: tuple[str, ...]) -> bool:
+def _accepts(method: Function | ast.Lambda, keywords: tuple[str, ...]) -> bool:
     named = {one.arg for one in (*method.args.args, *method.args.kwonlyargs)}
     return bool(method.args.kwarg) or named >= {*keywords}
 
 
-def _uses_page(method: Function) -> bool:
+def _uses_page(method: Function | ast.Lambda) -> bool:
     return any(
         isinstance(node, ast.Attribute) and name_of(node.value) == "self" and node.attr in OF_PAGE
         for node in ast.walk(method)
@@ -132,7 +171,8 @@ def _uses_page(method: Function) -> bool:
 
 def _live_function(app: App, page: Page) -> Function | None:
     """Return the function that answers a page's live messages, None if it cannot be found."""
-    method = live_method_of(page)
+    owners = (Page(module, node, page.template) for module, node in app.lineage(page))
+    method = next(filter(None, map(live_method_of, owners)), None)
     if isinstance(method, Function):
         plain = all(name_of(one) == "staticmethod" for one in method.decorator_list)
         return method if plain else None
@@ -156,24 +196,16 @@ def _module_of(app: App, function: Function) -> str:
     return next(module for module, node in app.of(*FUNCTIONS) if node is function)
 
 
-def _own_nodes(function: Function) -> Iterator[ast.AST]:
-    """Yield the parts of a function, without those of functions inside it."""
-    pending: list[ast.AST] = list(function.body)
-    while pending:
-        node = pending.pop()
-        yield node
-        if not isinstance(node, Nested):
-            pending += ast.iter_child_nodes(node)
-
-
 def _live_answers(app: App, context: Context) -> Iterator[Finding]:
     """Find live methods whose answers oTree refuses."""
+    seen = set[int]()
     for page in app.pages():
         function = _live_function(app, page)
-        if function is None or page.node.name in app.patched:
+        if function is None or page.node.name in app.patched or id(function) in seen:
             continue
+        seen.add(id(function))  # several pages may share it
         at = app.modules[_module_of(app, function)].at
-        nodes = list(_own_nodes(function))
+        nodes = list(own_nodes(function))
         yields = [node for node in nodes if isinstance(node, ast.Yield | ast.YieldFrom)]
         is_async = isinstance(function, ast.AsyncFunctionDef)
         if is_async and context.release < ASYNC_LIVE:
@@ -202,7 +234,7 @@ def _live_answers(app: App, context: Context) -> Iterator[Finding]:
             answers = yields if is_async else [n for n in nodes if isinstance(n, ast.Return)]
             for answer in answers:
                 if isinstance(answer, ast.Return | ast.Yield) and (
-                    why := _refusal(answer.value, nodes)
+                    why := _refusal(answer.value, nodes, app)
                 ):
                     yield _refused(
                         f"the live method of {page.node.name} returns {why}",
@@ -221,8 +253,11 @@ NO_KEYS = {"code", "label", "id_in_subsession"}
 """What tells a member elsewhere, but is no key of a live method's answer."""
 
 
-def _refusal(value: ast.expr | None, nodes: list[ast.AST], depth: int = 2) -> str:
-    """Return why oTree refuses an answer, in words; "" if it accepts it, or may accept it."""
+def _refusal(value: ast.expr | None, nodes: list[ast.AST], app: App, depth: int = 3) -> str:
+    """Return why oTree refuses an answer, in words; "" if it accepts it, or may accept it.
+
+    `nodes` are the parts of the function in which the answer is written.
+    """
     match value:
         case ast.Constant(value=constant) if constant:
             return "no dict"
@@ -237,14 +272,22 @@ def _refusal(value: ast.expr | None, nodes: list[ast.AST], depth: int = 2) -> st
                 return f"a dict with the key {texts[0]!r}"
             if 0 in constants and len(keys) > 1:
                 return "a dict with the key 0 and others"
-            if any(isinstance(key, ast.Attribute) and key.attr in NO_KEYS for key in keys):
+            if any(map(_is_no_key, keys)):
                 return "a dict with a key that is no id_in_group"
+        case ast.DictComp(key=key) if _is_no_key(key) and not isinstance(key, ast.Name):
+            return "a dict with a key that is no id_in_group"
         case ast.Call(func=func) if name_of(func) in {"dumps", "str"}:
             return "no dict"
         case ast.Call(func=ast.Name(id="dict"), args=[], keywords=[first, *_]) if first.arg:
             return f"a dict with the key {first.arg!r}"
         case ast.IfExp(body=body, orelse=orelse):
-            return _refusal(body, nodes, depth) or _refusal(orelse, nodes, depth)
+            return _refusal(body, nodes, app, depth) or _refusal(orelse, nodes, app, depth)
+        case ast.Call(func=ast.Name(id=name)) if depth and (function := _function(app, name)):
+            inner = list(own_nodes(function))
+            if not any(isinstance(node, ast.Yield | ast.YieldFrom) for node in inner):
+                returned = (node.value for node in inner if isinstance(node, ast.Return))
+                reasons = (_refusal(one, inner, app, depth - 1) for one in returned)
+                return next(filter(None, reasons), "")
         case ast.Name(id=name) if depth:
             values = [
                 node.value
@@ -259,13 +302,37 @@ def _refusal(value: ast.expr | None, nodes: list[ast.AST], depth: int = 2) -> st
                 for node in nodes
             )
             if len(values) == 1 and changed:
-                return _refusal(values[0], nodes, depth - 1)
+                return _refusal(values[0], nodes, app, depth - 1)
     return ""
 
 
+def _is_no_key(key: ast.expr | None) -> bool:
+    """Return whether a key is certainly no id_in_group: a player, a code, a text."""
+    match key:
+        case ast.Attribute(attr=name):
+            return name in NO_KEYS
+        case ast.Call(func=ast.Name(id="str")) | ast.JoinedStr() | ast.Name(id="player"):
+            return True
+    return False
+
+
 def _keys_stored(name: str, nodes: list[ast.AST]) -> list[str]:
-    """Return the texts under which a function stores something in a dict: `answer['x'] = 1`."""
-    return [
+    """Return the texts under which a function stores something in a dict.
+
+    `answer['x'] = 1`, or `answer.update(x=1)`.
+    """
+    given = [
+        word.arg
+        for node in nodes
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "update"
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == name
+        for word in node.keywords
+        if word.arg
+    ]
+    return given + [
         node.slice.value
         for node in nodes
         if isinstance(node, ast.Subscript)

@@ -56,7 +56,7 @@ class Context:
     """What the checks of an app need besides the app: release, API, other apps, templates.
 
     `read_routes` are the modules, such as `lobby.routing`, that settings.py makes oTree read.
-    `imported` are the modules that the server imports, as pairs of an app and its module.
+    `imported` are what the server imports, as pairs of an app and a name in it, a module or not.
     `packages` are those that the project itself requires.
     """
 
@@ -89,9 +89,9 @@ class Context:
         if app.name not in self._addresses:
             found = (
                 address
-                for page in app.pages()
+                for page in app.all_pages()
                 for address in template_source.addresses(
-                    self.shown(page), _variables(app, page, self.shown(page))
+                    self.loaded(page), _variables(app, page, self.shown(page))
                 )
             )
             self._addresses[app.name] = list({one.where: one for one in found}.values())
@@ -117,22 +117,29 @@ class Context:
 
     def is_imported(self, app: App, module: str) -> bool:
         """Return whether the server imports a module, as far as the imports are written out."""
-        return (app.name, module) in self.imported
+        return module in app.modules and (app.name, module) in self.imported
+
+    def is_imported_file(self, where: str) -> bool:
+        """Return whether the server imports a file, named by its place: `quiz/models.py:12`."""
+        return app_source.module_name(Path(where.rpartition(":")[0])) in self.imported
 
     @functools.cached_property
-    def _scripts(self) -> list[str]:
-        scripts = [
-            path
-            for end in ("js", "mjs")
-            for below in ("_static", "*/static")
-            for path in self.folder.glob(f"{below}/**/*.{end}")
-            if path.is_file()
-        ]
-        return [path.read_text(encoding="utf-8", errors="replace") for path in scripts]
+    def _scripts(self) -> dict[str, Template]:
+        return template_source.scripts(self.folder)
 
     def scripts_have(self, *words: str) -> bool:
-        """Return whether a static script contains one of the words: scripts are not followed."""
-        return any(word in text for text in self._scripts for word in words)
+        """Return whether a static script contains one of the words, whoever loads it."""
+        return any(word in script.text for script in self._scripts.values() for word in words)
+
+    def scripts_match(self, pattern: re.Pattern[str]) -> bool:
+        """Return whether a pattern occurs in a static script, whoever loads it."""
+        return any(pattern.search(script.text) for script in self._scripts.values())
+
+    def loaded(self, page: Page) -> list[Template]:
+        """Return the templates that a page shows, and the static scripts that they load."""
+        shown = self.shown(page)
+        names = dict.fromkeys(name for one in shown for name in one.static_files())
+        return [*shown, *(self._scripts[name] for name in names if name in self._scripts)]
 
     @functools.cached_property
     def _real_time(self) -> dict[str, bool]:
@@ -158,10 +165,14 @@ class Context:
 Check = Callable[[App, Context], Iterator[Finding]]
 
 
+BINDS = re.compile(r"\{%\s*(?:with|for)\b|\{[{%]\s*include\b[^%}]*\bwith\b")
+"""Where a template gives a value a name itself."""
+
+
 def _variables(app: App, page: Page, shown: list[Template]) -> AppContext:
     """Return the variables that a page gives its template, None if they are not certain."""
     texts = "".join(template.text for template in shown)
-    if not app.is_plain(page) or re.search(r"\{%\s*(with|for)\b", texts):
+    if not app.is_plain(page) or BINDS.search(texts):
         return None
     method = page.method("vars_for_template")
     variables: dict[str, str] = {}
@@ -386,11 +397,12 @@ def _imported(apps: list[App], settings: SettingsFile, routing: str) -> frozense
     while todo:
         name, module = todo.pop()
         app = by_name.get(name)
-        if (name, module) in found or app is None or module not in app.modules:
+        if (name, module) in found or app is None:
             continue
         found.add((name, module))
-        for node in app.modules[module].of(*IMPORTS):
-            todo += _imported_by(app, module, node)
+        if module in app.modules:
+            for node in app.modules[module].of(*IMPORTS):
+                todo += _imported_by(app, module, node)
     return frozenset(found)
 
 

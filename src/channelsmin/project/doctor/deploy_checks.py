@@ -184,17 +184,22 @@ def _processes(examined: Examined) -> Iterator[Finding]:
 ELSEWHERE = re.compile(r"rediss?://(?!localhost|127\.)")
 """Matches the address of a Redis that does not run next to the server."""
 
+ADDED = r"addons:(?:create|add)\s+\S*redis"
+"""Matches the command that adds Redis on Heroku, as a README or a script has it."""
+
 
 def _redis(examined: Examined) -> Iterator[Finding]:
     """Find a production server that needs Redis where no file provides one."""
     servers = [one for one in _procfile(examined.folder) if one.otree in SERVERS]
     if not servers or not api_changes.needs_redis_in_production(examined.release):
         return
-    places = ("app.json", ".env", "heroku.yml", COMPOSE)
-    files = (file for name in places for file in examined.folder.glob(name))
-    texts = [text_of(file) for file in files if file.is_file()]
+    places = dict.fromkeys(("app.json", ".env*", "heroku.yml", COMPOSE), "redis")
+    places |= dict.fromkeys(("[Rr][Ee][Aa][Dd][Mm][Ee]*", "*.sh", "Makefile"), ADDED)
+    found = ((file, words) for name, words in places.items() for file in examined.folder.glob(name))
     settings = examined.settings.strings("CHANNEL_LAYERS") | examined.settings.strings("REDIS_URL")
-    if any("redis" in text.lower() for text in texts) or any(map(ELSEWHERE.match, settings)):
+    if any(map(ELSEWHERE.match, settings)) or any(
+        re.search(words, text_of(file), re.IGNORECASE) for file, words in found if file.is_file()
+    ):
         return
     yield Finding(
         f"the server of oTree {examined.release} needs Redis, and no file of the project provides "
@@ -203,7 +208,8 @@ def _redis(examined: Examined) -> Iterator[Finding]:
         "its channel layer and its workers are connected through Redis: without one the web "
         "process "
         "ends, or no socket is served",
-        "add Redis on the host (`heroku addons:create heroku-redis`), and name it in app.json",
+        "add Redis on the host (`heroku addons:create heroku-redis`); if it is there already, name "
+        "it in app.json, so that a second host gets it, too",
         is_remark=not examined.is_meant_for_a_host or _is_assumed(examined),
     )
 

@@ -77,7 +77,7 @@ def _is_used(name: str, app: App, context: Context) -> bool:
 
 def _of_fields(app: App, called: AppFunction, own: Mapping[str, Function]) -> Iterator[AppFunction]:
     """Yield the function for each field that a page asks for."""
-    asked = {(page.form_model, field) for page in app.pages() for field in page.form_fields}
+    asked = {(page.form_model, field) for page in app.pages() for field in app.form_fields(page)}
     for model, field in sorted(asked):
         declared = app.declared(model, field)
         if not isinstance(declared, ast.Call):

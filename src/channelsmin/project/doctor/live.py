@@ -30,8 +30,8 @@ from channelsmin import console
 from channelsmin.errors import UserError
 from channelsmin.project import environments, requirements
 from channelsmin.project.add import OTREE_SOCKETS
-from channelsmin.project.doctor import play, template_source
-from channelsmin.project.doctor.app_source import UNKNOWN, App, text_of
+from channelsmin.project.doctor import play, template_checks, template_source
+from channelsmin.project.doctor.app_source import UNKNOWN, App, name_of, text_of
 from channelsmin.project.doctor.context import Examined, is_ours
 from channelsmin.project.doctor.finding import Finding
 from channelsmin.project.doctor.template_source import Template
@@ -56,11 +56,18 @@ OURS = "'click' : 'ask'"
 """A mark in the script of this project's own page: its protocol is known."""
 
 ERROR = re.compile(
-    r"^\s*[\w.]*(?:Error|Exception|BadReturnValue)\b:?.*|(?<=<class ')[\w.]+'>: .*"
+    r"^\s*[\w.]*(?:Error|Exception|BadReturnValue)\b(?! in ASGI application):?.*"
+    r"|^[a-z]\w*(?:\.\w+)*\.[A-Z]\w+: .*|(?<=<class ')[\w.]+'>: .*"
     r"|.*was never awaited.*|.*Exception inside application: .*",
     re.MULTILINE,
 )
 """How a server reports an error: as Python, Twisted, asyncio and the ASGI servers print it."""
+
+CLOSED = re.compile(
+    r"Errno (?:32|104|107)\b|ConnectionResetError|BrokenPipeError|ConnectionClosed|Disconnect"
+    r"|after sending 'websocket.close'"
+)
+"""What a server reports when a browser closes a connection: no error of the project."""
 
 PATIENCE = 10
 """Seconds in which the server has to answer a message."""
@@ -169,6 +176,7 @@ def _played(app: App, read: Examined, server: Server, log: Path) -> list[Finding
 
 def _in_browser(app: App, read: Examined, server: Server, log: Path) -> list[Finding]:
     links = [server.url + link for link in _session(app, server, _group_size(app))]
+    logged = len(_quiet(log))
     try:
         played = play.play(links)
     except Exception as error:  # of Playwright, which has no public base class without a browser
@@ -179,16 +187,20 @@ def _in_browser(app: App, read: Examined, server: Server, log: Path) -> list[Fin
     if real_time and not played.opened and not findings:
         why = f"its first page, {played.page}, opened no socket of its own in the browser"
         findings.append(_finding(app.name, Stopped("open its socket", why), log))
-    elif played.moved < played.members and not findings and _is_to_move(app, read):
+    elif played.clicked and played.moved < played.members and not findings:
         step = f"move everybody at a press of {played.pressed!r}"
         why = f"{played.moved} of {played.members} members left {played.page} in the browser"
-        findings.append(_finding(app.name, Stopped(step, why), log))
+        failed = not played.moved and _error(_quiet(log)[logged:])
+        if failed or _is_to_move(app, read, played.moved):
+            findings.append(_finding(app.name, Stopped(step, why), log))
     if not findings and (said := _submitted(app, server)):
         findings.append(_finding(app.name, Stopped("submit its form without scripts", said), log))
     if not findings:
         done = f"one press of {played.pressed!r}" if played.pressed else "nothing to press; it"
         moved = f"moved {played.moved} of {played.members} members, in a browser"
-        if not played.moved:
+        if played.after:
+            moved = f"moved nobody, and one of {played.after!r} the member who pressed it"
+        elif not played.moved:
             moved = f"moved nobody; {played.page} is still shown in the browser"
         console.say(f"{app.name}: {done} {moved}")
     return findings
@@ -204,10 +216,28 @@ def _submitted(app: App, server: Server) -> str:
         return ""
 
 
-def _is_to_move(app: App, read: Examined) -> bool:
-    """Return whether a click on the first page has to move the group: its script says so."""
-    shown = [template.text for page in app.pages()[:1] for template in read.context.shown(page)]
-    return is_ours(app) or any(re.search(r"\.submit\(|location\.(reload|href)", t) for t in shown)
+def _is_to_move(app: App, read: Examined, moved: int) -> bool:
+    """Return whether one click on the first page certainly has to move the others, or anybody.
+
+    It has to if a message submits the form or leads to another page, whatever it contains, and also
+    if it loads the page again, which is shown under a condition. If one member has moved, the
+    message may have been for that member alone.
+    """
+    if is_ours(app):
+        return True
+    pages = app.pages()[:1]
+    shown = [template.text for page in pages for template in read.context.loaded(page)]
+    is_conditional = any(page.method("is_displayed") for page in pages)
+    leads = any(template_checks.moves_when_it_hears(text, is_conditional) for text in shown)
+    return leads and (not moved or _tells_everybody(app))
+
+
+def _tells_everybody(app: App) -> bool:
+    """Return whether an app sends a message to a whole group."""
+    calls = {name_of(node.func) for _, node in app.of(ast.Call) if isinstance(node, ast.Call)}
+    keys = (key for _, node in app.of(ast.Dict) if isinstance(node, ast.Dict) for key in node.keys)
+    is_to_all = any(isinstance(key, ast.Constant) and key.value == 0 for key in keys)
+    return is_to_all or bool(calls & {"group_send", "Group", "get_players"})
 
 
 def _copy(read: Examined, apps: list[App], copy: Path) -> None:
@@ -254,7 +284,9 @@ def _server(read: Examined, place: Environment, copy: Path, log: Path) -> Server
     server = Server(place, copy, command, free_port(), log)
     server.prepare()
     if read.settings.may_be_false("DEBUG") and read.release.major < 5:
-        run_otree(place, copy, "collectstatic", "--noinput")
+        collected = run_otree(place, copy, "collectstatic", "--noinput")
+        if collected.returncode:
+            raise Stopped("collect the static files", _error(collected.stdout) or collected.stdout)
     return server
 
 
@@ -408,7 +440,7 @@ def _how(closed: ConnectionClosed) -> str:
 
 def _error(printed: str) -> str:
     """Return the last error that was printed, "" if there is none."""
-    errors = ERROR.findall(printed)
+    errors = [found for found in ERROR.findall(printed) if not CLOSED.search(found)]
     return str(errors[-1]).strip().replace("'>: ", ": ") if errors else ""
 
 

@@ -10,6 +10,7 @@ from channelsmin.project.doctor.app_source import (
     Function,
     functions,
     name_of,
+    own_nodes,
     text_of,
 )
 from channelsmin.project.doctor.context import (
@@ -192,7 +193,7 @@ def _events(app: App, context: Context) -> Iterator[Finding]:
         kind = text_of(event["type"], app.constants(module)).replace(".", "_")
         if (
             UNKNOWN not in kind
-            and kind not in handlers
+            and not {kind, "dispatch"} & handlers
             and bases <= FRAMEWORK_CONSUMERS | consumers
         ):
             yield Finding(
@@ -231,10 +232,19 @@ def _not_awaited(app: App, context: Context) -> Iterator[Finding]:
     for module, consumer in _asynchronous(app):
         own = {one.name: one for one in functions(consumer)}
         coroutines = SENDING - own.keys()
-        coroutines |= {n for n, one in own.items() if isinstance(one, ast.AsyncFunctionDef)}
+        coroutines |= {n for n, one in own.items() if _is_asynchronous(one)}
         for method in own.values():
             if isinstance(method, ast.AsyncFunctionDef):
                 yield from _unawaited_in(app, module, method, coroutines)
+
+
+def _is_asynchronous(method: Function) -> bool:
+    decorators = {name_of(one) for one in method.decorator_list}
+    return isinstance(method, ast.AsyncFunctionDef) or bool(decorators & TO_ASYNC)
+
+
+TO_ASYNC = {"database_sync_to_async", "sync_to_async"}
+"""What makes a coroutine of a function."""
 
 
 def _unawaited_in(
@@ -250,10 +260,7 @@ def _unawaited_in(
         call = line.value if isinstance(line, ast.Expr | ast.Assign) else None
         if not isinstance(call, ast.Call):
             continue
-        if isinstance(call.func, ast.Call) and name_of(call.func.func) in {
-            "database_sync_to_async",
-            "sync_to_async",
-        }:
+        if isinstance(call.func, ast.Call) and name_of(call.func.func) in TO_ASYNC:
             targets = line.targets if isinstance(line, ast.Assign) else []
             if not any(name_of(target) in awaited for target in targets):
                 name = f"{name_of(call.func.func)}(…)(…)"
@@ -300,6 +307,35 @@ def _sync_in_async(app: App, context: Context) -> Iterator[Finding]:
                 "an async event loop): the socket closes with 1011",
                 "write `await` before the function itself, without async_to_sync",
             )
+    for module, consumer in _asynchronous(app):
+        own = functions(consumer)
+        blocking = {one.name for one in own if not _is_asynchronous(one) and _blocks(one)}
+        for method in (one for one in own if isinstance(one, ast.AsyncFunctionDef)):
+            for node in own_nodes(method):
+                called = node.func if isinstance(node, ast.Call) else None
+                if (
+                    isinstance(called, ast.Attribute)
+                    and called.attr in blocking
+                    and name_of(called.value) == "self"
+                ):
+                    yield Finding(
+                        f"async_to_sync is called inside the coroutine {method.name}, by "
+                        f"{called.attr}",
+                        app.modules[module].at(node),
+                        "it raises a RuntimeError there (You cannot use AsyncToSync in the same "
+                        "thread as an async event loop): the socket closes with 1011",
+                        f"write {called.attr} as async def without async_to_sync, and await it",
+                    )
+
+
+def _blocks(method: Function) -> bool:
+    """Return whether a function calls async_to_sync(…)(…) itself."""
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Call)
+        and name_of(node.func.func) == "async_to_sync"
+        for node in own_nodes(method)
+    )
 
 
 def _is_sync(called: ast.expr, inside: ast.AsyncFunctionDef) -> bool:
@@ -366,6 +402,12 @@ def _texts(
                 for target in node.targets
             ):
                 yield text_of(node.value, app.constants(module)), node.value
+    called = value.func if isinstance(value, ast.Call) else value
+    for function in app.modules[module].of(ast.FunctionDef):  # also a property
+        if isinstance(called, ast.Attribute) and getattr(function, "name", "") == called.attr:
+            for node in ast.walk(function):
+                if isinstance(node, ast.Return) and node.value:
+                    yield text_of(node.value, app.constants(module)), node.value
     yield text_of(value, app.constants(module)), value
 
 

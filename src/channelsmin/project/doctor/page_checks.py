@@ -19,6 +19,9 @@ from channelsmin.project.doctor.template_source import Template
 ASKS_FIRST = re.compile(r"typeof\s*\(?\s*liveSend\b|window\.liveSend\b")
 """A script that looks first whether the page has liveSend: it is shared by other pages."""
 
+EXTERNAL = re.compile(r"<script\b[^>]*\ssrc\s*=\s*['\"]?(?:https?:)?//", re.IGNORECASE)
+"""A script of another server: what it does is not known."""
+
 
 def _lost_templates(app: App, context: Context) -> Iterator[Finding]:
     own = {one.name for one in context.apps}
@@ -125,6 +128,7 @@ def _live_pages(app: App, context: Context) -> Iterator[Finding]:
                 at(method),
                 "it is called when a script calls liveSend, and none of its templates does",
                 "include the script in the page's template, or call liveSend there",
+                is_remark=any(EXTERNAL.search(template.text) for template in shown),
             )
         elif (
             isinstance(method, ast.Assign)
@@ -148,6 +152,15 @@ def _written_hosts(app: App, context: Context) -> Iterator[Finding]:
                 address.where,
                 "on any other computer the browser asks that computer itself, and nothing answers",
                 "begin the address with location.origin.replace('http', 'ws')",
+            )
+        elif address.host and UNKNOWN not in address.host and "." in address.host:
+            yield Finding(
+                f"the socket's host is written out: {address.host}",
+                address.where,
+                "the page of a copy of the project, on another host or your own computer, asks "
+                "that host",
+                "begin the address with location.origin.replace('http', 'ws')",
+                is_remark=True,
             )
         elif address.scheme == "ws" and not address.host.strip(UNKNOWN):
             yield Finding(

@@ -11,13 +11,23 @@ from channelsmin.project.add import OTREE_SOCKETS
 from channelsmin.runtime import browser
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response
+    from playwright.sync_api import (
+        BrowserContext,
+        ConsoleMessage,
+        Locator,
+        Page,
+        Request,
+        Response,
+    )
 
 LOAD_SECONDS = 20
 """Seconds that a page may take to load."""
 
 MOVE_SECONDS = 8
 """Seconds in which the others have to follow a click; the slowest path of the variants takes 6."""
+
+FILL_SECONDS = 2
+"""Seconds in which a control of a form has to take a value."""
 
 BUTTON = (
     "form button[type=button]:visible:enabled",
@@ -26,15 +36,15 @@ BUTTON = (
 )
 """The buttons that a person would press first, in this order: those that submit no form."""
 
-NEXT = (
-    ".otree-btn-next:visible:enabled, form button:visible:enabled, form input[type=submit]:visible"
-)
-
 SUBMIT = (
-    "button.otree-btn-next:visible:enabled, form button:not([type=button]):visible:enabled, "
-    "form input[type=submit]:visible"
+    "button.otree-btn-next:visible:enabled",
+    "form button:not([type=button]):visible:enabled",
+    "form input[type=submit]:visible",
 )
 """The buttons that submit a form without a script."""
+
+NEXT = (*SUBMIT, ".otree-btn-next:visible:enabled", "form button:visible:enabled")
+"""The buttons with which a person would go on, in this order."""
 
 ERRORS = ".otree-form-errors:visible, .otree-error:visible, .alert-danger:visible"
 
@@ -78,8 +88,12 @@ class Played:
     page: str
     problems: tuple[tuple[str, str], ...]
     """Each with the step, and the text."""
+    clicked: bool
+    """Whether a button was pressed that submits no form by itself."""
     opened: bool
     """Whether the first page opened a socket of its own."""
+    after: str = ""
+    """What was pressed next, if the first press moved nobody and this the member who pressed it."""
 
 
 @contextmanager
@@ -99,11 +113,16 @@ def _members(links: list[str]) -> "Iterator[list[Member]]":
             chromium.close()
 
 
+REFUSED = "Failed to load resource: the server responded"
+
+
 def _member(context: "BrowserContext") -> Member:
     page, seen = context.new_page(), Seen()
 
     def on_console(message: "ConsoleMessage") -> None:
-        if message.type == "error" and "favicon" not in f"{message.text} {message.location}":
+        about = f"{message.text} {message.location}"
+        # What the server refuses is reported by on_response, with its address.
+        if message.type == "error" and "favicon" not in about and REFUSED not in about:
             seen.errors.append(message.text)
 
     def on_response(response: "Response") -> None:
@@ -133,23 +152,26 @@ def play(links: list[str]) -> Played:
         problems = [("load the page", text) for text in _errors(members)]
         opened = any(member.seen.own_sockets() for member in members)
         pressed = _press(first.page, BUTTON) if not problems else ""
-        if pressed:
+        clicked = bool(pressed)
+        if clicked:
             _wait(members, start)
         moved = _moved(members, start)
         problems += [(f"press {pressed!r}", text) for text in _errors(members, len(problems))]
-        shown = _shown_errors(members)
-        problems += [(f"press {pressed!r}", text) for text in shown]
+        problems += [(f"press {pressed!r}", text) for text in _shown_errors(members)]
+        after = ""
         if not moved and not problems:
-            submitted = _go_on(first)
-            pressed = submitted or pressed
-            moved = _moved(members, start)
-            texts = [*_errors(members, len(problems)), *_shown_errors(members)]
-            problems += [(f"press {pressed!r}", text) for text in texts]
-        if moved and not problems:
+            # That the page refuses what was filled in here is no fault of it.
+            after = _go_on(first)
+            problems += [(f"press {after!r}", text) for text in _errors(members)]
+            if not clicked:
+                pressed, moved, after = after, _moved(members, start), ""
+            elif not _moved(members, start):
+                after = ""
+        if _moved(members, start) and not problems:
             went_on = _go_on(first)
-            texts = _errors(members, len(problems))
-            problems += [(f"press {went_on!r} on the next page", text) for text in texts]
-        return Played(len(members), moved, pressed, start, tuple(dict.fromkeys(problems)), opened)
+            problems += [(f"press {went_on!r} on the next page", text) for text in _errors(members)]
+        unique = tuple(dict.fromkeys(problems))
+        return Played(len(members), moved, pressed, start, unique, clicked, opened, after)
 
 
 def submit_without_scripts(link: str) -> str:
@@ -177,17 +199,32 @@ SERVER_ERROR = re.compile(r"POST .*: status 5\d\d$")
 
 
 def _errors(members: list[Member], known: int = 0) -> list[str]:
-    found = list(dict.fromkeys(text for member in members for text in member.seen.errors))
-    return found[known:]
+    """Return the members' errors, each once, although their addresses differ by the member."""
+    found = dict[str, str]()
+    for text in (text for member in members for text in member.seen.errors):
+        found.setdefault(re.sub(r"/p/\w+/", "/p/", text), text)
+    return list(found.values())[known:]
 
 
 def _shown_errors(members: list[Member]) -> list[str]:
     found = []
     for member in members:
-        for shown in member.page.locator(ERRORS).all_inner_texts()[:1]:
+        for shown in _texts(member.page)[:1]:
             text = re.sub(r"\s+", " ", shown).strip()
             found.append(f"the page says: {text[:200]}")
     return list(dict.fromkeys(found))
+
+
+def _texts(page: "Page") -> list[str]:
+    """Return the errors that a page shows, once it stays long enough to be read."""
+    from playwright.sync_api import Error
+
+    for _ in range(5):
+        try:
+            return page.locator(ERRORS).all_inner_texts()
+        except Error:  # it was just loaded again
+            page.wait_for_timeout(500)
+    return []
 
 
 def _press(page: "Page", selectors: tuple[str, ...]) -> str:
@@ -201,26 +238,40 @@ def _press(page: "Page", selectors: tuple[str, ...]) -> str:
     return ""
 
 
-def _go_on(member: Member, button: str = NEXT) -> str:
+def _go_on(member: Member, buttons: tuple[str, ...] = NEXT) -> str:
     """Fill the form as a person would, and press its button; return the button's text."""
-    page = member.page
-    for kind, value in (("number", "1"), ("text", "1"), ("range", "1")):
-        for control in page.locator(f"form input[type={kind}]:visible").all():
-            control.fill(control.get_attribute("min") or value)
-    for control in page.locator("form select:visible").all():
-        control.select_option(index=1)
-    for control in page.locator("form textarea:visible").all():
-        control.fill("1")
-    names = {
-        control.get_attribute("name") for control in page.locator("form input[type=radio]").all()
-    }
-    for name in names - {None}:
-        page.locator(f"form input[type=radio][name='{name}']").first.check()
+    from playwright.sync_api import Error
+
+    for control in member.page.locator(FILLABLE).all():
+        try:
+            _fill(control)
+        except Error:  # hidden behind something, or gone: the form is submitted without it
+            continue
     before = member.path
-    pressed = _press(page, (button,))
+    pressed = _press(member.page, buttons)
     if pressed:
         _wait([member], before)
     return pressed
+
+
+FILLABLE = ", ".join(
+    f"form {control}:visible:enabled:not([readonly])"
+    for control in (
+        *("input[type=number]", "input[type=text]", "input[type=range]", "input[type=radio]"),
+        *("select", "textarea"),
+    )
+)
+
+
+def _fill(control: "Locator") -> None:
+    kind = control.evaluate("control => control.type")
+    if kind == "radio":
+        control.check(timeout=FILL_SECONDS * 1000)
+    elif kind.startswith("select"):
+        options = control.locator("option").count()
+        control.select_option(index=min(1, options - 1), timeout=FILL_SECONDS * 1000)
+    else:
+        control.fill(control.get_attribute("min") or "1", timeout=FILL_SECONDS * 1000)
 
 
 def _wait(members: list[Member], start: str) -> None:

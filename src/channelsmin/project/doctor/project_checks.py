@@ -14,6 +14,7 @@ from packaging.version import Version
 
 from channelsmin.matrix import api_changes, notes, releases, variants
 from channelsmin.project import pick, traces
+from channelsmin.project.detect_release import STATED, UNSTATED
 from channelsmin.project.doctor import app_checks
 from channelsmin.project.doctor.context import CHANNELS_1, CHANNELS_2, LIVE_PAGES, Examined
 from channelsmin.project.doctor.finding import Finding
@@ -52,7 +53,7 @@ def _unknown_release(examined: Examined) -> Iterator[Finding]:
     """Find a pin of a release that the package index does not have."""
     found = examined.picked.found
     for source, _ in found.unused if found else ():
-        if source.pin and releases.was_skipped(source.pin):
+        if source.pin and source.weight in STATED and releases.was_skipped(source.pin):
             yield Finding(
                 f"there is no oTree {source.pin} on the package index",
                 source.where,
@@ -98,7 +99,8 @@ def _disagreement(examined: Examined) -> Iterator[Finding]:
     found = examined.picked.found
     for source, _ in found.unused if found else ():
         other = source.pin and variants.find(source.pin)
-        if other and other != examined.picked.variant and not source.python:
+        is_stated = source.weight not in UNSTATED and not source.python
+        if other and other != examined.picked.variant and is_stated:
             followed = [one for one in examined.picked.sources if one.pin and not one.python]
             place = followed[0].where if followed else source.where
             yield Finding(
@@ -290,6 +292,8 @@ def _missing_apps(examined: Examined) -> Iterator[Finding]:
     seen = set[str]()
     for name, line in examined.settings.played():
         if name in own or name in seen or (examined.folder / name.replace(".", "/")).exists():
+            continue
+        if canonicalize_name(name) in examined.context.packages:  # an installed app
             continue
         seen.add(name)
         apps = [app.name for app in examined.context.apps]

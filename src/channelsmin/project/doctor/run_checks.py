@@ -128,7 +128,7 @@ def _examine(folder: Path, named: str | None) -> Report:
 
 def _checked(read: Examined, broken: list[Finding]) -> Iterator[Finding]:
     dormant = {app.name for app in read.context.apps if read.is_dormant(app)}
-    broken = [finding for finding in broken if finding.where.split("/")[0] not in dormant]
+    broken = [one for one in broken if one.is_remark or read.context.is_imported_file(one.where)]
     yield from broken
     for check in (*project_checks.CHECKS, *deploy_checks.CHECKS):
         yield from check(read)
@@ -215,9 +215,10 @@ def _of_app(app: App, read: Examined) -> Iterator[Finding]:
             return
         for check in (*app_checks.OTHERS, *message_checks.CHECKS):
             yield from check(app, read.context)
+    for check in app_checks.OF_OTREE:
+        yield from check(app, read.context)
     if app in read.played:
         for check in (
-            *app_checks.OF_OTREE,
             *code_checks.CHECKS,
             *function_checks.CHECKS,
             *none_checks.CHECKS,

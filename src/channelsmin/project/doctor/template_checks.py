@@ -24,7 +24,11 @@ CONTROL = re.compile(
 HIDDEN = re.compile(r"\.submit\s*\(")
 """A call that a control called submit hides; requestSubmit is another method."""
 
-SUBMITS = re.compile(r"\.(?:submit|requestSubmit)\s*\(")
+SUBMITS = re.compile(
+    r"\.(?:submit|requestSubmit)\s*\(|otree-btn-next['\"]\s*\)(?:\[0\])?\s*\.(?:click|trigger)\s*\("
+)
+"""What submits the form: of a press of the Next button, the browser checks the fields first."""
+
 HEARS = re.compile(r"function\s+liveRecv\s*\(|\bliveRecv\s*=|\.onmessage\s*=|\(['\"]message['\"]")
 SETS_VALUE = re.compile(r"\.(?:value|checked|valueAsNumber)\s*=[^=]|\.val\(|setAttribute\(")
 
@@ -32,6 +36,11 @@ SETS_VALUE = re.compile(r"\.(?:value|checked|valueAsNumber)\s*=[^=]|\.val\(|setA
 def _shown(app: App, context: Context) -> list[Template]:
     """Return all templates that the app's pages show, each once."""
     return list({one.name: one for page in app.pages() for one in context.shown(page)}.values())
+
+
+def _loaded(app: App, context: Context) -> list[Template]:
+    """Return all templates that the app's pages show, and the static scripts that they load."""
+    return list({one.path: one for page in app.pages() for one in context.loaded(page)}.values())
 
 
 def _filters_and_tags(app: App, context: Context) -> Iterator[Finding]:
@@ -50,6 +59,7 @@ def _filters_and_tags(app: App, context: Context) -> Iterator[Finding]:
                 tag
                 and tag[1] not in tags
                 and (context.release < SAME_BRACES or tag[1] in api_changes.all_tags())
+                and not (tag[1].startswith("end") and ("tag", tag[1][3:]) in gone)
             ):
                 names.append(("tag", tag[1]))
             for one in names:
@@ -84,12 +94,12 @@ def _script_names(app: App, context: Context) -> Iterator[Finding]:
             rf"(?:var|let|const|function)\s+{missing.name}\b|\b{missing.name}\s*=[^=]"
             rf"|typeof\s+{missing.name}\b|\bwindow\.{missing.name}\b"
         )
-        shown = _shown(app, context)
-        if any(defines.search(one.text) for one in shown) or context.scripts_have(missing.name):
+        shown = _loaded(app, context)
+        if any(defines.search(one.text) for one in shown) or context.scripts_match(defines):
             continue
         uses = re.compile(rf"(?<![\w.'\"/-]){missing.name}\b(?![\w'\"-])")
         for template in shown:
-            if match := uses.search(_scripts_only(template.text)):
+            if match := uses.search(_scripts_only(template)):
                 yield Finding(
                     f"the script uses {missing.name}, which oTree {context.release} does not have",
                     template.at(match.start()),
@@ -100,9 +110,11 @@ def _script_names(app: App, context: Context) -> Iterator[Finding]:
                 break
 
 
-def _scripts_only(text: str) -> str:
+def _scripts_only(template: Template) -> str:
     """Return a text in which all that is not a script is blank, so that places stay the same."""
-    blank, done = "", 0
+    text, blank, done = template.text, "", 0
+    if template.is_script:
+        return LINE_COMMENT.sub(lambda found: " " * len(found[0]), text)
     for match in re.finditer(
         r"<script\b[^>]*>(.*?)</script>|\bon\w+=\"([^\"]*)\"|\bon\w+='([^']*)'", text, re.DOTALL
     ):
@@ -174,6 +186,15 @@ def _own_base(app: App, context: Context) -> Iterator[Finding]:
             continue
         chain, whole = _chain(context.templates[page.template], context)
         base = chain[-1]
+        is_alone = whole and len(chain) == 1 and not base.extends
+        if is_alone and not base.blocks() and context.release >= SAME_BRACES:
+            yield Finding(
+                f"{base.name} has no block, so nothing of it is shown",
+                f"{base.path.as_posix()}:1",
+                "oTree shows the blocks title, content, scripts and styles of a page's template in "
+                "its own base template, and nothing else",
+                "write {{ block content }} before its content, and {{ endblock }} after it",
+            )
         if not whole or len(chain) < 2 or base.extends or "otree/js/live.js" in base.text:
             continue
         _, where = chain[-2].extends or ("", "")
@@ -192,7 +213,7 @@ def _submit_controls(app: App, context: Context) -> Iterator[Finding]:
         shown = context.shown(page)
         submits = any(HIDDEN.search(one.text) for one in shown)
         submits = submits or context.scripts_have(".submit(")
-        if submits and "submit" in page.form_fields:
+        if submits and "submit" in app.form_fields(page):
             yield Finding(
                 f"a field of the page {page.node.name} is called submit",
                 app.modules[page.module].at(page.node),
@@ -217,7 +238,7 @@ def _submit_controls(app: App, context: Context) -> Iterator[Finding]:
 def _empty_required(app: App, context: Context) -> Iterator[Finding]:
     """Find pages that a message submits although a field may still be empty."""
     for page in app.pages():
-        fields = [name for name in page.form_fields if _is_required(app, page, name)]
+        fields = [name for name in app.form_fields(page) if _is_required(app, page, name)]
         shown = context.shown(page)
         texts = "\n".join(one.text for one in shown)
         if not fields or SETS_VALUE.search(texts) or not context.is_followed(page):
@@ -252,18 +273,55 @@ def _is_given(texts: str, field: str) -> bool:
 
 
 def _submits_when_it_hears(text: str) -> int | None:
-    """Return where the function that hears messages submits the form, None if it does not."""
-    for match in HEARS.finditer(text):
-        start = text.find("{", match.end())
-        depth, end = 0, start
-        while 0 <= end < len(text):
-            depth += {"{": 1, "}": -1}.get(text[end], 0)
-            end += 1
-            if not depth:
-                break
-        if start >= 0 and (found := SUBMITS.search(text, start, end)):
+    """Return where what hears messages submits the form, itself or by a function that it calls."""
+    for bodies in _hearing(text):
+        if found := next(filter(None, (SUBMITS.search(text, *body) for body in bodies)), None):
             return found.start()
     return None
+
+
+def moves_when_it_hears(text: str, reloading_moves: bool) -> bool:
+    """Return whether each message moves the member, whatever it contains."""
+    moves = MOVES_OR_RELOADS if reloading_moves else MOVES
+    return any(
+        not CONDITION.search(text, *bodies[0]) and any(moves.search(text, *one) for one in bodies)
+        for bodies in _hearing(text)
+    )
+
+
+MOVES = re.compile(rf"{SUBMITS.pattern}|location\.(?:href\s*=|assign\(|replace\()")
+MOVES_OR_RELOADS = re.compile(rf"{MOVES.pattern}|location\.reload")
+CONDITION = re.compile(r"\b(?:if|switch|case)\b|\?|&&|\|\|")
+
+
+def _hearing(text: str) -> Iterator[list[tuple[int, int]]]:
+    """Yield where each function is that hears messages, and those of the script that it calls."""
+    for match in HEARS.finditer(text):
+        bodies = [_body(text, match.end())]
+        for name in dict.fromkeys(CALLED.findall(text, *bodies[0])):
+            defined = re.search(rf"function\s+{name}\s*\(|\b{name}\s*=[^=]", text)
+            bodies += [_body(text, defined.end())] if defined else []
+        yield bodies
+
+
+CALLED = re.compile(r"(?<![.\w])([A-Za-z_]\w*)\s*\(")
+
+SHORT = re.compile(r"\s*(?:async\b\s*)?\(?[^;(){}]*\)?\s*=>\s*(?!\s*\{)[^;\n]*")
+"""An arrow function without braces, after its name."""
+
+
+def _body(text: str, start: int) -> tuple[int, int]:
+    """Return where the body of the function begins and ends whose name ends at a place."""
+    if short := SHORT.match(text, start):
+        return short.span()
+    begin = text.find("{", start)
+    depth, end = 0, begin
+    while 0 <= end < len(text):
+        depth += {"{": 1, "}": -1}.get(text[end], 0)
+        end += 1
+        if not depth:
+            break
+    return (begin, end) if begin >= 0 else (0, 0)
 
 
 CHECKS: tuple[Check, ...] = (

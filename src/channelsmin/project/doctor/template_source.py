@@ -27,6 +27,12 @@ NEEDED = re.compile(
     re.IGNORECASE,
 )
 
+STATIC = re.compile(
+    r"<script\b[^>]*\ssrc\s*=\s*[^>]*?(?:static\s+['\"]([^'\"]+)['\"]|/static/([^'\"\s>?]+))",
+    re.IGNORECASE,
+)
+SCRIPTS = {".js", ".mjs"}
+
 AppContext = Mapping[str, str] | None
 """The variables that a page gives its template, by name; None if they are not certain."""
 
@@ -94,6 +100,16 @@ class Template:
                 found.append(Block(start[2], self.at(start.start()), bool(opened), content))
         return found
 
+    def static_files(self) -> Iterator[str]:
+        """Yield the static scripts that it loads: `{% static "quiz/socket.js" %}`."""
+        for match in STATIC.finditer(self.text):
+            yield match[1] or match[2]
+
+    @property
+    def is_script(self) -> bool:
+        """Whether it is a static script, and no template."""
+        return self.path.suffix in SCRIPTS
+
     @property
     def includes_unknown(self) -> bool:
         """Whether it includes or extends a template that is named by a value: `include C.PART`."""
@@ -156,6 +172,17 @@ def _name(path: Path, folder: Path) -> str:
 def _without_comments(path: Path) -> str:
     text = path.read_text(encoding="utf-8", errors="replace")
     return COMMENTS.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+
+
+def scripts(project: Path) -> dict[str, Template]:
+    """Return the static scripts of a project by the names that templates load them by."""
+    folders = [project / "_static", *sorted(project.glob("*/static"))]
+    found = [(path, at) for at in folders for path in at.rglob("*") if path.suffix in SCRIPTS]
+    return {
+        _name(path, at): _template(_name(path, at), path, project)
+        for path, at in found
+        if path.is_file()
+    }
 
 
 def closure(name: str, templates: Mapping[str, Template]) -> list[Template]:

@@ -743,7 +743,8 @@ HEALTHY: dict[str, tuple[str, Edit]] = {
         "6.0.15",
         append(
             "settings.py",
-            "SESSION_CONFIGS += [dict(name='x', app_sequence=APPS + ['pay'])]\nAPPS = []\n",
+            "APPS = ['channelsmin']\n"
+            "SESSION_CONFIGS += [dict(name='x', app_sequence=APPS[:1] + ['channelsmin'])]\n",
         ),
     ),
 }

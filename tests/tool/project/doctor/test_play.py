@@ -53,10 +53,12 @@ def site() -> Iterator[tuple[Site, list[str]]]:
             self._send(200, text)
 
         def do_POST(self) -> None:
-            self._send(500 if made.answer == "500" else 200, made.answer)
+            self._send({"500": 500, "on": 303}.get(made.answer, 200), made.answer)
 
         def _send(self, status: int, text: str) -> None:
             self.send_response(status)
+            if status == 303:
+                self.send_header("Location", self.path.replace("MyPage/1", "Results/2"))
             self.send_header("Content-Type", "text/html")
             self.end_headers()
             self.wfile.write(text.encode())
@@ -115,6 +117,20 @@ def test_a_press_that_moves_nobody_moves_nobody(
     assert play.play(site[1]).moved == 0
 
 
+@pytest.mark.parametrize(
+    ("answer", "after"), [("on", "Next"), ('<p class="otree-form-errors">Wrong</p>', "")]
+)
+def test_a_page_whose_button_moves_nobody_is_submitted_next(
+    answer: str, after: str, site: tuple[Site, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the server refuses then is what was filled in here: no problem of the page."""
+    monkeypatch.setattr(play, "MOVE_SECONDS", 1)
+    site[0].script, site[0].answer = "", answer
+    played = play.play(site[1])
+    assert (played.pressed, played.moved, played.after) == ("Done", 0, after)
+    assert played.problems == ()
+
+
 @pytest.mark.parametrize(("answer", "what"), [("500", "status 500"), ("x", "")])
 def test_a_form_is_submitted_without_scripts_too(
     answer: str, what: str, site: tuple[Site, list[str]], monkeypatch: pytest.MonkeyPatch
@@ -128,6 +144,6 @@ def test_a_form_is_submitted_without_scripts_too(
 def test_a_page_without_a_button_for_the_form_is_left_alone(
     site: tuple[Site, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(play, "SUBMIT", ".no-such-button")
+    monkeypatch.setattr(play, "SUBMIT", (".no-such-button",))
     site[0].answer = "500"
     assert play.submit_without_scripts(site[1][0]) == ""
