@@ -14,6 +14,7 @@ SUITES = {
     "943a6fb88848": "3acd0ac",
     "766f68ed1b72": "631b836",
     "d6168356c771": "9981335",
+    "e96cdb8c8e12": "d8e5307",
 }
 """The suites that results are from: of each fingerprint, a commit, in order of time."""
 
