@@ -129,7 +129,7 @@ class Context:
 
     def scripts_have(self, *words: str) -> bool:
         """Return whether a static script contains one of the words, whoever loads it."""
-        return any(word in script.text for script in self._scripts.values() for word in words)
+        return self.scripts_match(re.compile("|".join(map(re.escape, words))))
 
     def scripts_match(self, pattern: re.Pattern[str]) -> bool:
         """Return whether a pattern occurs in a static script, whoever loads it."""

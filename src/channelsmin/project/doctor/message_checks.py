@@ -294,6 +294,12 @@ def _unawaited(
     )
 
 
+SYNC_RAISES = (
+    "it raises a RuntimeError there (You cannot use AsyncToSync in the same thread as an async "
+    "event loop): the socket closes with 1011"
+)
+
+
 def _sync_in_async(app: App, context: Context) -> Iterator[Finding]:
     """Find async_to_sync in a coroutine, where it raises an error."""
     if context.api == LIVE_PAGES and not consumers_of(app):
@@ -303,10 +309,13 @@ def _sync_in_async(app: App, context: Context) -> Iterator[Finding]:
             yield Finding(
                 f"async_to_sync is called inside the coroutine {inside.name}",
                 app.modules[module].at(call),
-                "it raises a RuntimeError there (You cannot use AsyncToSync in the same thread as "
-                "an async event loop): the socket closes with 1011",
+                SYNC_RAISES,
                 "write `await` before the function itself, without async_to_sync",
             )
+
+
+def _sync_by_method(app: App, context: Context) -> Iterator[Finding]:
+    """Find coroutines of a consumer that call a method of it which calls async_to_sync."""
     for module, consumer in _asynchronous(app):
         own = functions(consumer)
         blocking = {one.name for one in own if not _is_asynchronous(one) and _blocks(one)}
@@ -322,8 +331,7 @@ def _sync_in_async(app: App, context: Context) -> Iterator[Finding]:
                         f"async_to_sync is called inside the coroutine {method.name}, by "
                         f"{called.attr}",
                         app.modules[module].at(node),
-                        "it raises a RuntimeError there (You cannot use AsyncToSync in the same "
-                        "thread as an async event loop): the socket closes with 1011",
+                        SYNC_RAISES,
                         f"write {called.attr} as async def without async_to_sync, and await it",
                     )
 
@@ -331,23 +339,25 @@ def _sync_in_async(app: App, context: Context) -> Iterator[Finding]:
 def _blocks(method: Function) -> bool:
     """Return whether a function calls async_to_sync(…)(…) itself."""
     return any(
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Call)
-        and name_of(node.func.func) == "async_to_sync"
-        for node in own_nodes(method)
+        isinstance(node, ast.Call) and _is_made_sync(node.func) for node in own_nodes(method)
     )
+
+
+def _is_made_sync(value: ast.expr) -> bool:
+    """Return whether this is `async_to_sync(…)`."""
+    return isinstance(value, ast.Call) and name_of(value.func) == "async_to_sync"
 
 
 def _is_sync(called: ast.expr, inside: ast.AsyncFunctionDef) -> bool:
     """Return whether this is `async_to_sync(…)`, or a name that the function gives to one."""
-    if isinstance(called, ast.Call):
-        return name_of(called.func) == "async_to_sync"
-    return isinstance(called, ast.Name) and any(
-        isinstance(node, ast.Assign)
-        and isinstance(node.value, ast.Call)
-        and name_of(node.value.func) == "async_to_sync"
-        and called.id in map(name_of, node.targets)
-        for node in ast.walk(inside)
+    return _is_made_sync(called) or (
+        isinstance(called, ast.Name)
+        and any(
+            isinstance(node, ast.Assign)
+            and _is_made_sync(node.value)
+            and called.id in map(name_of, node.targets)
+            for node in ast.walk(inside)
+        )
     )
 
 
@@ -411,5 +421,5 @@ def _texts(
     yield text_of(value, app.constants(module)), value
 
 
-CHECKS: tuple[Check, ...] = (_events, _not_awaited, _sync_in_async, _group_names)
+CHECKS: tuple[Check, ...] = (_events, _not_awaited, _sync_in_async, _sync_by_method, _group_names)
 """The checks of what consumers send."""
