@@ -48,6 +48,7 @@ def test_r1_a_member_whose_connections_are_all_dead_without_a_sign_moves(
 ) -> None:
     """Nothing comes through on any connection that is open; new ones work."""
     third = new_member(session.through(proxy.url), 3).open().ready()
+    third.forget_files()
     proxy.silence()
     move_on(session, 1)
     third.expect_results(moved_by=1, seconds=IN_TIME)

@@ -232,6 +232,14 @@ class Member:
         """The browser context of this member's tabs."""
         return self.page.context
 
+    def forget_files(self) -> None:
+        """Let Chromium forget the scripts and styles that it has loaded.
+
+        Where a server does not say how long they are good, a browser asks again after a tenth of
+        their age: https://httpwg.org/specs/rfc9111.html#heuristic.freshness
+        """
+        self.context.new_cdp_session(self.page).send("Network.clearBrowserCache")
+
     def _listen(self, socket: WebSocket) -> None:
         socket.on("framesent", lambda frame: self._record(socket.url, frame))
 
