@@ -67,7 +67,10 @@ def test(releases: tuple[str, ...]) -> None:
 @command
 @releases_argument
 @click.option("--count", default=200, show_default=True, help="Trials per release.")
-def trials(releases: tuple[str, ...], count: int) -> None:
+@click.option(
+    "--browser", type=click.Choice(["chromium", "firefox"]), default="chromium", show_default=True
+)
+def trials(releases: tuple[str, ...], count: int, browser: str) -> None:
     """Inject faults into releases and record each trial.
 
     RELEASES are releases such as 2.2.4 (default: the newest of each variant).
@@ -75,7 +78,7 @@ def trials(releases: tuple[str, ...], count: int) -> None:
     from channelsmin.report import documents
     from channelsmin.testing import suite
 
-    suite.run_trials(releases, count)
+    suite.run_trials(releases, count, browser)
     documents.update()
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Playwright
@@ -10,9 +11,18 @@ from playwright.sync_api import Playwright
 from harness import engines
 from harness.engines import NewTab, Participant
 from harness.faults import IN_TIME, NONE, NetworkFaults, Proxy
-from harness.fixtures import Groups, OpenGroup
+from harness.fixtures import Groups, OpenGroup, RunTrial
 from harness.instrumented import NEWS, Instrumented
 from harness.members import Member, Session, Visitor
+
+
+def require(engine: str, playwright: Playwright) -> None:
+    """Skip the test if this engine is not there; in CI, let it fail."""
+    if not engines.is_available(engine, playwright):
+        missing = f"no {engine}: {engines.HOW_TO_INSTALL}"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
 
 
 @pytest.fixture(scope="session")
@@ -21,11 +31,7 @@ def new_tabs(
 ) -> Iterator[Mapping[str, NewTab]]:
     """For each engine, what opens a tab with an empty profile."""
     for engine in engines.ENGINES:
-        if not engines.is_available(engine, playwright):
-            missing = f"no {engine}: {engines.HOW_TO_INSTALL}"
-            if os.environ.get("CI"):
-                pytest.fail(missing)
-            pytest.skip(missing)
+        require(engine, playwright)
     with ExitStack() as started:
         folder = tmp_path_factory.mktemp("profiles")
         yield {
@@ -163,3 +169,12 @@ def test_p4_a_page_from_the_back_forward_cache_moves(
     first.expect_results(moved_by=1)
     second.tab.evaluate("history.back()")
     second.expect_results(moved_by=1, seconds=IN_TIME)
+
+
+def test_p4_with_any_fault_all_members_arrive_and_nobody_else_in_firefox(
+    playwright: Playwright, tmp_path: Path, run_trial: RunTrial
+) -> None:
+    """The trials of fault injection, as the contract suite makes them in Chromium."""
+    require("firefox", playwright)
+    with engines.firefox(playwright, tmp_path / "profile") as new_tab:
+        run_trial(lambda session, place: Participant.at(new_tab(), session, place).connected())

@@ -2,12 +2,8 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-
-from playwright.sync_api import Error
-
-from harness.members import Member
+from typing import Any, Protocol
 
 STATE = """() => {
     const line = document.querySelector('#moved-by');
@@ -25,6 +21,20 @@ itself, after one second, five seconds and so on, but not when a program drives 
 """
 
 
+class Watched(Protocol):
+    """A participant in a browser."""
+
+    @property
+    def code(self) -> str:
+        """The participant's code."""
+
+    def look(self, function: str) -> Any:
+        """Return what this JavaScript function returns in the page; None while it is loaded."""
+
+    def reload(self) -> None:
+        """Load the page again."""
+
+
 @dataclass
 class Arrivals:
     """For each member who has arrived on Results: the time in seconds, and the name shown there.
@@ -37,7 +47,7 @@ class Arrivals:
     reloaded: set[str] = field(default_factory=set)
 
 
-def watch(members: Sequence[Member], seconds: float) -> Arrivals:
+def watch(members: Sequence[Watched], seconds: float) -> Arrivals:
     """Wait until all members are on Results, or until so many seconds have passed."""
     start = time.monotonic()
     arrivals = Arrivals()
@@ -46,18 +56,15 @@ def watch(members: Sequence[Member], seconds: float) -> Arrivals:
         for member in members:
             if member.code in arrivals.seconds:
                 continue
-            state = "loading"
-            with suppress(Error):  # the page is being loaded
-                state = member.page.evaluate(STATE)
+            state = member.look(STATE) or "loading"
             now = time.monotonic()
             if state != "broken":
                 broken.pop(member.code, None)
             elif now > broken.setdefault(member.code, now) + 1:
                 arrivals.reloaded.add(member.code)
-                with suppress(Error):
-                    member.page.reload(wait_until="commit")
+                member.reload()
             if state.startswith("Member"):
                 arrivals.seconds[member.code] = now - start
                 arrivals.named.append(int(state.split()[1]))
-        members[0].page.wait_for_timeout(50)
+        time.sleep(0.05)
     return arrivals

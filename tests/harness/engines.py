@@ -33,6 +33,12 @@ ENGINES = ("firefox", "webkit")
 START_SECONDS = 60
 """How long a browser may take to start."""
 
+AS_IF_IN_FRONT = {
+    "dom.min_background_timeout_value": "4",
+    "dom.timeout.enable_budget_timer_throttling": "false",
+}
+"""Preferences of Firefox: a participant has one tab, in front, so no tab has slow timers."""
+
 KEYS = {"Enter": "\ue007", "Space": " "}
 """WebDriver's codes: https://www.w3.org/TR/webdriver2/#keyboard-actions"""
 
@@ -155,7 +161,7 @@ class EngineError(Exception):
 
 @dataclass(frozen=True)
 class MarionetteTab:
-    """A tab of a Firefox; all tabs share a profile. One that is not in front has slow timers."""
+    """A tab of a Firefox; all tabs share a profile."""
 
     firefox: Marionette
     handle: str
@@ -201,7 +207,10 @@ def firefox(playwright: Playwright, folder: Path) -> Iterator[NewTab]:
         return
     port = free_port()
     folder.mkdir()
-    (folder / "user.js").write_text(f'user_pref("marionette.port", {port});\n')
+    preferences = {"marionette.port": str(port), **AS_IF_IN_FRONT}
+    (folder / "user.js").write_text(
+        "".join(f'user_pref("{name}", {value});\n' for name, value in preferences.items())
+    )
     options = ["--marionette", "--headless", "--no-remote", "--profile", str(folder)]
     with (
         listening([SYSTEMS_FIREFOX, *options], port, seconds=START_SECONDS),
@@ -271,11 +280,13 @@ class Participant:
 
     tab: Tab
     link: str
+    code: str
 
     @classmethod
     def at(cls, tab: Tab, session: Session, place: int) -> "Participant":
         """Become the participant at `place` (from 1) of the session, and open the start link."""
-        participant = cls(tab, session.url + session.links[place - 1])
+        link = session.url + session.links[place - 1]
+        participant = cls(tab, link, session.codes[place - 1])
         tab.goto(participant.link)
         return participant
 
@@ -285,10 +296,19 @@ class Participant:
         value = None
         while not value:
             assert time.monotonic() < deadline, self._shown()
-            with suppress(Error, EngineError, httpx.HTTPError):  # the page is being loaded
-                value = self.tab.evaluate(expression)
+            value = self.look(f"() => {expression}")
             time.sleep(0.05)
         return value
+
+    def look(self, function: str) -> Any:
+        """Return what this JavaScript function returns in the page; None while it is loaded."""
+        with suppress(Error, EngineError, httpx.HTTPError):
+            return self.tab.evaluate(f"({function})()")
+        return None
+
+    def reload(self) -> None:
+        """Load the page again."""
+        self.look("() => location.reload()")
 
     def _shown(self) -> str:
         return str(self.tab.evaluate("location.href + '\\n' + document.body.innerText"))

@@ -31,10 +31,12 @@ from channelsmin.runtime.export import Export
 from channelsmin.runtime.processes import free_port
 from channelsmin.runtime.server import Server
 from channelsmin.testing import browser as browsers
+from harness.arrivals import Watched
 from harness.faults import Proxy
-from harness.instrumented import GROUPS, MANY_GROUPS, Instrumented, build, edit
+from harness.instrumented import CROWDS, GROUPS, MANY_GROUPS, Instrumented, build, edit
 from harness.members import Member, Network, Session, Socket, Tabs, Visitor
 from harness.protocol import MOVED, click
+from harness.trials import Plan, Trial
 
 OpenGroup = Callable[..., list[Member]]
 NewContext = Callable[..., BrowserContext]
@@ -43,6 +45,7 @@ OpenMember = Callable[[Session, int], Member]
 SocketUrl = Callable[[Session, str], str]
 Connect = Callable[..., Socket]
 MoveOn = Callable[[Session, int], None]
+RunTrial = Callable[[Callable[[Session, int], Watched]], None]
 
 SERVERS = ("built_production", "built_instrumented", "server")
 """The fixtures that start a server for the whole run."""
@@ -52,6 +55,9 @@ VIEWPORT: ViewportSize = {"width": 400, "height": 300}
 
 TRIALS = 2
 """How many trials of fault injection an ordinary run makes."""
+
+SMALL = range(CROWDS.start, CROWDS.start + 2)
+"""The sizes of groups in an ordinary run, without --trials or --seed."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -423,3 +429,39 @@ def proxy(server: Server) -> Iterator[Proxy]:
 def session(groups: Groups, server: Server) -> Session:
     """A group of three that no test has used."""
     return groups.new(server)
+
+
+@pytest.fixture
+def run_trial(
+    instrumented: Instrumented,
+    groups: Groups,
+    admin: Page,
+    tabs: Tabs,
+    trial_seed: int,
+    request: pytest.FixtureRequest,
+) -> RunTrial:
+    """Return a function: run a trial with members on MyPage, each of whom the argument opens."""
+    option = request.config.getoption
+    is_ordinary = option("--trials") is option("--seed") is None
+    plan = Plan.of(trial_seed, SMALL if is_ordinary else CROWDS)
+
+    def run_trial(open_member: Callable[[Session, int], Watched]) -> None:
+        bystander = Visitor(groups.new(instrumented.server), 1).visit()
+        with Proxy(instrumented.server.port, plan.seed) as proxy:
+            # One place more than members, for a misbehaving client.
+            session = Session.create(admin, proxy.url, f"crowd_{plan.members + 1}")
+
+            def socket_url_of(code: str) -> str:
+                guide = Member(tabs, session, plan.members + 1).open().ready()
+                guide.leave()
+                return guide.socket_url_of(code)
+
+            members = [open_member(session, place) for place in range(1, plan.members + 1)]
+            outcome = Trial(plan, instrumented, proxy, session, members, socket_url_of).run(
+                bystander
+            )
+        if file := option("--record"):
+            outcome.record(plan, file)
+        outcome.check(plan)
+
+    return run_trial

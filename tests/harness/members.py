@@ -292,11 +292,21 @@ class Member:
             self.page.wait_for_url(ON_RESULTS, wait_until="commit", timeout=seconds * 1000)
         # The address can change a moment before the page that belongs to it.
         while True:
-            with suppress(Error):  # the page is navigating
-                if shown := self.page.evaluate(RESULTS_LINE):
-                    return named_in(shown)
+            if shown := self.look(RESULTS_LINE):
+                return named_in(shown)
             assert time.monotonic() < deadline, f"{self.page.url} is not Results"
             self.page.wait_for_timeout(POLL)
+
+    def look(self, function: str) -> Any:
+        """Return what this JavaScript function returns in the page; None while it is loaded."""
+        with suppress(Error):
+            return self.page.evaluate(function)
+        return None
+
+    def reload(self) -> None:
+        """Load the page again."""
+        with suppress(Error):
+            self.page.reload(wait_until="commit")
 
     def texts(self) -> set[str]:
         """Return the texts of the page's title and content, shown or hidden, without oTree's."""

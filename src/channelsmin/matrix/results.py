@@ -119,13 +119,12 @@ def save(release: Version, run: Run) -> None:
     write_atomically(RESULTS / f"{release}.json", f"{text}\n")
 
 
-def trials() -> dict[Version, list[dict[str, Any]]]:
-    """Return all recorded trials, by release."""
+def trials() -> dict[tuple[Version, str], list[dict[str, Any]]]:
+    """Return all recorded trials, by release and browser."""
+    files = {(Version(file.stem), file.parent.name): file for file in TRIALS.glob("*/*.jsonl")}
     return {
-        Version(file.stem): [
-            json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()
-        ]
-        for file in sorted(TRIALS.glob("*.jsonl"), key=lambda file: Version(file.stem))
+        tried: [json.loads(line) for line in files[tried].read_text(encoding="utf-8").splitlines()]
+        for tried in sorted(files)
     }
 
 
@@ -184,9 +183,9 @@ def _records_in(folder: Path) -> dict[Version, dict[str, Any]]:
     }
 
 
-def path_of_trials(release: Version) -> Path:
-    """Return the file in which a release's trials are recorded."""
-    return _in(TRIALS, f"{release}.jsonl")
+def path_of_trials(release: Version, browser: str) -> Path:
+    """Return the file in which a release's trials in this browser are recorded."""
+    return _in(TRIALS / browser, f"{release}.jsonl")
 
 
 def path_of_soak(release: Version) -> Path:

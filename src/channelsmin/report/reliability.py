@@ -19,27 +19,29 @@ COLUMNS = {
 
 
 def trial_tables() -> str:
-    """Return the tables of the trials: by release, and by fault."""
+    """Return the tables of the trials: by release and browser, and by fault."""
     trials = results.trials()
-    by_release = {str(release): tried for release, tried in trials.items()}
-    by_fault: dict[str, list[dict[str, Any]]] = {}
-    for tried in by_release.values():
+    by_fault: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for tried in trials.values():
         for trial in sorted(tried, key=lambda trial: int(trial["seed"])):
-            by_fault.setdefault(trial["fault"], []).append(trial)
-    return f"{_sums('oTree', by_release)}\n{_sums('fault', by_fault)}"
+            by_fault.setdefault((trial["fault"],), []).append(trial)
+    by_release: dict[tuple[str, ...], list[dict[str, Any]]] = {
+        (str(release), browser.capitalize()): tried for (release, browser), tried in trials.items()
+    }
+    return f"{_sums(('oTree', 'browser'), by_release)}\n{_sums(('fault',), by_fault)}"
 
 
-def _sums(name: str, groups: Mapping[str, list[dict[str, Any]]]) -> str:
+def _sums(names: tuple[str, ...], groups: Mapping[tuple[str, ...], list[dict[str, Any]]]) -> str:
     rows = [
         (
-            group,
+            *group,
             len(tried),
             *(sum(trial[column] for trial in tried) for column in COLUMNS),
             f"{max(trial['arrival'] for trial in tried):.1f} s",
         )
         for group, tried in groups.items()
     ]
-    return markdown.table((name, "trials", *COLUMNS.values(), "slowest"), rows)
+    return markdown.table((*names, "trials", *COLUMNS.values(), "slowest"), rows)
 
 
 def soak_table() -> str:

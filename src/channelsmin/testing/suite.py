@@ -34,6 +34,9 @@ MINUTES = {"lint": 0.4, "tool": 13}
 MINUTES_PER_RELEASE = 3.6
 """The same for a release, with its installation."""
 
+TRIALS = {"chromium": "fault_injection", "firefox": "any_fault and firefox"}
+"""Browsers in which trials with injected faults run, and how pytest selects the trials."""
+
 LOGS = ROOT / ".tox" / "logs"
 """Where the output of each environment is kept."""
 
@@ -210,15 +213,20 @@ def _variant(name: str) -> str:
     return variants.serving(release).name if release else ""
 
 
-def run_trials(wanted: Sequence[str], count: int) -> None:
+def run_trials(wanted: Sequence[str], count: int, browser: str) -> None:
     """Run trials with injected faults on these releases (default: the newest of each variant).
+
+    `browser` is one of TRIALS.
 
     Each trial is recorded as it ends; a recorded one is not run again. Raises UserError if one
     fails.
     """
-    trials = ["-v", "-k", "fault_injection", "--trials", str(count), "--record"]
+    trials = ["-v", "-k", TRIALS[browser], "--trials", str(count), "--record"]
     _one_by_one(
-        {release: [*trials, str(results.path_of_trials(release))] for release in chosen(wanted)}
+        {
+            release: [*trials, str(results.path_of_trials(release, browser))]
+            for release in chosen(wanted)
+        }
     )
 
 

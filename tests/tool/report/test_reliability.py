@@ -19,9 +19,10 @@ def test_the_trials_are_summed_by_release_and_by_fault(
         json.dumps({"seed": seed, "fault": fault, "arrival": seed + 0.5, **counts})
         for seed, fault in enumerate(["cut", "kill", "cut"])
     ]
-    (tmp_path / "2.2.4.jsonl").write_text("\n".join(lines))
+    (tmp_path / "firefox").mkdir()
+    (tmp_path / "firefox" / "2.2.4.jsonl").write_text("\n".join(lines))
     text = reliability.trial_tables()
-    assert "| 2.2.4 | 3 | 9 | 9 | 0 | 0 | 0 | 3 | 2.5 s |" in text
+    assert "| 2.2.4 | Firefox | 3 | 9 | 9 | 0 | 0 | 0 | 3 | 2.5 s |" in text
     assert "| cut | 2 | 6 | 6 | 0 | 0 | 0 | 2 | 2.5 s |" in text
 
 

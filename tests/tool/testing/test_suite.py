@@ -182,14 +182,14 @@ def test_trials_are_run_on_the_newest_of_each_variant_and_recorded(
 ) -> None:
     recorded: list[str] = []
     monkeypatch.setattr(suite, "_tox", lambda *arguments: recorded.append(arguments[-1]))
-    suite.run_trials([], 200)
-    assert [Path(record).name for record in recorded] == [
-        "1.4.49.jsonl",
-        "2.2.4.jsonl",
-        "2.5.8.jsonl",
-        "3.4.0.jsonl",
-        "5.0.0a26.jsonl",
-        "6.0.15.jsonl",
+    suite.run_trials([], 200, "firefox")
+    assert ["/".join(Path(record).parts[-2:]) for record in recorded] == [
+        "firefox/1.4.49.jsonl",
+        "firefox/2.2.4.jsonl",
+        "firefox/2.5.8.jsonl",
+        "firefox/3.4.0.jsonl",
+        "firefox/5.0.0a26.jsonl",
+        "firefox/6.0.15.jsonl",
     ]
 
 
