@@ -15,6 +15,7 @@ SUITES = {
     "766f68ed1b72": "631b836",
     "d6168356c771": "9981335",
     "e96cdb8c8e12": "d8e5307",
+    "aec1bfe30b80": "f981a02",
 }
 """The suites that results are from: of each fingerprint, a commit, in order of time."""
 
