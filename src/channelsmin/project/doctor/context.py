@@ -35,6 +35,10 @@ from channelsmin.project.source import NAMES
 CHANNELS_1, CHANNELS_2, LIVE_PAGES = Api.CHANNELS_0_17, Api.CHANNELS_2, Api.LIVE_PAGES
 
 
+SEVERAL_PYTHONS = (".github/", ".gitlab-ci", ".travis")
+"""Files that may name Pythons on which the project is only tested."""
+
+
 SAMPLES = ("1", "abc", "a1,2", "a/b")
 """Samples for the parts of an address that are only known when the project runs."""
 
@@ -293,7 +297,11 @@ class Examined:
         pins = (one for one in self.wanted if one.name in NAMES)
         pinned = any(part.operator == "==" for one in pins for part in one.specifier)
         found = self.picked.found
-        hints = [hint for hint in self.picked.own_pythons if hint.line]
+        hints = [
+            hint
+            for hint in self.picked.own_pythons
+            if hint.line and not hint.place.startswith(SEVERAL_PYTHONS)
+        ]
         return pinned or bool(found and found.pinned) or bool(hints)
 
     @functools.cached_property

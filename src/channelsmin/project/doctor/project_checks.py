@@ -16,7 +16,13 @@ from channelsmin.matrix import api_changes, notes, releases, variants
 from channelsmin.project import pick, traces
 from channelsmin.project.detect_release import STATED, UNSTATED
 from channelsmin.project.doctor import app_checks
-from channelsmin.project.doctor.context import CHANNELS_1, CHANNELS_2, LIVE_PAGES, Examined
+from channelsmin.project.doctor.context import (
+    CHANNELS_1,
+    CHANNELS_2,
+    LIVE_PAGES,
+    SEVERAL_PYTHONS,
+    Examined,
+)
 from channelsmin.project.doctor.finding import Finding
 from channelsmin.project.requirements import text_of
 from channelsmin.project.settings import OTREE_ROUTING, routing_imports
@@ -29,10 +35,6 @@ AUGMENTED_BY_HAND = SpecifierSet("<2.0.20", prereleases=True)
 
 OWN_CHANNELS = SpecifierSet(">=3.3.0b1,<5", prereleases=True)
 """Releases that vendor the package `channels`."""
-
-
-SEVERAL_PYTHONS = (".github/", ".gitlab-ci", ".travis")
-"""Files that may name Pythons on which the project is only tested."""
 
 
 def _bad_release(examined: Examined) -> Iterator[Finding]:

@@ -60,6 +60,8 @@ def test_what_a_new_project_of_each_line_requires_and_starts_is_no_finding(
         "requirements.txt": requirements,
         "Procfile": f"web: otree {server}1of2\nworker: otree {server}2of2\n",
     }
+    if release < Version("2.1"):
+        files[".travis.yml"] = "language: python\npython: 3.5\nscript:\n  - otree test\n"
     if release < Version("2.0.20"):
         files["settings.py"] = (
             "import otree.settings\nSESSION_CONFIGS = []\n"
