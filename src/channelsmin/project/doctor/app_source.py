@@ -263,14 +263,10 @@ class App:
                 todo += filter(None, bases)
         return found
 
-    @property
-    def is_without_self(self) -> bool:
-        """Whether oTree 5 and 6 call its methods with the player: __init__.py imports something.
-
-        So oTree itself tells (6.0.15:otree/common.py:62), in 5.0.0a25 and a26 by a module app. The
-        pages may be in another module.
-        """
-        return "app" in self.modules or ("" in self.modules and b"import" in self.modules[""].text)
+    def mentions(self, name: str) -> int:
+        """Return how often a name occurs in its modules, in code or in text."""
+        word = re.compile(rf"\b{re.escape(name)}\b".encode())
+        return sum(len(word.findall(module.text)) for module in self.modules.values())
 
     @functools.cached_property
     def _all_pages(self) -> tuple[Page, ...]:

@@ -43,7 +43,7 @@ def _signatures(app: App, context: Context) -> Iterator[Finding]:
             seen.add(id(method.node))
             if name == ARRIVED:
                 yield from _arrival(app, page, method, context)
-            elif name in methods and (app.is_without_self or name != "live_method"):
+            elif name in methods and (context.is_without_self(app) or name != "live_method"):
                 yield from _signature(app, page, method, methods[name], context)
 
 
@@ -118,7 +118,7 @@ def _signature(
     wanted = list(called.parameters)
     at = app.modules[found.module].at(method)
     written = f"{page.node.name}.{called.name}({', '.join(names)})"
-    if not app.is_without_self:
+    if not context.is_without_self(app):
         bound = [name for name in wanted[1:] if name not in called.keywords]
         accepted = arguments if is_static else arguments[1:]
         if not fits(method, len(accepted), len(bound)):

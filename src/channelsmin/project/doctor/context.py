@@ -35,6 +35,10 @@ from channelsmin.project.source import NAMES
 CHANNELS_1, CHANNELS_2, LIVE_PAGES = Api.CHANNELS_0_17, Api.CHANNELS_2, Api.LIVE_PAGES
 
 
+INIT_TELLS = Version("5.0.0a27")
+"""The first release in which __init__.py tells that an app is without self."""
+
+
 SEVERAL_PYTHONS = (".github/", ".gitlab-ci", ".travis")
 """Files that may name Pythons on which the project is only tested."""
 
@@ -100,6 +104,16 @@ class Context:
             )
             self._addresses[app.name] = list({one.where: one for one in found}.values())
         return self._addresses[app.name]
+
+    def is_without_self(self, app: App) -> bool:
+        """Return whether oTree 5 and 6 call an app's methods with the player.
+
+        oTree itself tells it by an import in __init__.py (6.0.15:otree/common.py:62), up to
+        5.0.0a26 by a module app (5.0.0a26:otree/common.py:58). The pages may be in another module.
+        """
+        if self.release < INIT_TELLS:
+            return "app" in app.modules
+        return "" in app.modules and b"import" in app.modules[""].text
 
     def serves(self, route: Route, path: str) -> bool:
         """Return whether a route may serve a path."""

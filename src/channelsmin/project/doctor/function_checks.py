@@ -23,7 +23,7 @@ NUMBERS = {"IntegerField", "FloatField", "CurrencyField"}
 
 def _functions(app: App, context: Context) -> Iterator[Finding]:
     """Find functions that oTree calls with more or fewer arguments than they accept."""
-    if context.api != LIVE_PAGES or not app.is_without_self or "" not in app.modules:
+    if context.api != LIVE_PAGES or not context.is_without_self(app) or "" not in app.modules:
         return
     if "models" in app.modules:  # 5.0.0a27 then calls the methods of its classes
         return

@@ -130,17 +130,28 @@ def _live_pages(app: App, context: Context) -> Iterator[Finding]:
                 "include the script in the page's template, or call liveSend there",
                 is_remark=any(EXTERNAL.search(template.text) for template in shown),
             )
-        elif (
-            isinstance(method, ast.Assign)
-            and isinstance(method.value, ast.Constant)
-            and context.release >= Version("6.0.0b10")
-        ):
+        elif method is None or (name := _written_name(method)) is None:
+            continue
+        elif context.release >= Version("6.0.0b10"):
             yield Finding(
                 "live_method is the name of a function",
                 at(method),
                 "from 6.0.0b10 on it must be the function itself",
                 "write the function without quotation marks, or as a @staticmethod here",
             )
+        elif app.mentions(name) == 1 and app.bases("Player") == {"BasePlayer"}:
+            yield Finding(
+                f"live_method names {name}, and nothing in the app has that name",
+                at(method),
+                "oTree looks for it when a message arrives, and answers none",
+                "write the name of the method of Player that answers the page's messages",
+            )
+
+
+def _written_name(method: ast.AST) -> str | None:
+    """Return the text that a live_method is, None if it is a function or an expression."""
+    value = method.value if isinstance(method, ast.Assign) else None
+    return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else None
 
 
 def _written_hosts(app: App, context: Context) -> Iterator[Finding]:
