@@ -424,6 +424,7 @@ def default_environments() -> list[str]:
         "python3 run.py test 3.4.0",
         "python3 run.py trials",
         "python3 run.py trials 2.2.4",
+        "python3 run.py trials 2.2.4 --browser firefox",
         "python3 run.py soak 2.2.4",
         "tox -e otree2.2.4",
         ".venv/bin/tox -e otree3.4.0 --notest",
@@ -447,7 +448,7 @@ def test_what_a_run_of_the_suite_is_told_it_understands(
         assert all(name in {"lint", "tool"} or serves(name) for name in names)
     if "--" in runs[0] and serves_a_release(names[0]):
         environment = ["--environment", f".tox/{names[0]}"]
-        collect("tests/contract", *environment, *told_to_pytest(runs[0]))
+        collect("tests/contract", "tests/browsers", *environment, *told_to_pytest(runs[0]))
 
 
 def told_to_pytest(run: Sequence[str]) -> Sequence[str]:
