@@ -16,6 +16,7 @@ SUITES = {
     "d6168356c771": "9981335",
     "e96cdb8c8e12": "d8e5307",
     "aec1bfe30b80": "f981a02",
+    "b0d5a7b13211": "54a32b6",
 }
 """The suites that results are from: of each fingerprint, a commit, in order of time."""
 
