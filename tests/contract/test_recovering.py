@@ -212,8 +212,9 @@ def test_r5_requests_that_nobody_answers_do_not_pile_up(
     run_clock(member, 60)
     assert len(sent) > 3  # it tries again and again, each time with more patience
     waiting = Counter(one.method for one in sent) - Counter(one.method for one in ended)
-    assert waiting["GET"] <= 1
-    assert waiting["HEAD"] <= CONNECTIONS  # they close the connections that may be dead
+    closing = waiting.pop("HEAD", 0)  # these close the connections that may be dead
+    assert closing <= CONNECTIONS
+    assert sum(waiting.values()) <= 1
 
 
 def run_clock(member: Member, seconds: int) -> None:
