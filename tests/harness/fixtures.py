@@ -457,9 +457,8 @@ def run_trial(
                 return guide.socket_url_of(code)
 
             members = [open_member(session, place) for place in range(1, plan.members + 1)]
-            outcome = Trial(plan, instrumented, proxy, session, members, socket_url_of).run(
-                bystander
-            )
+            trial = Trial(plan, instrumented, proxy, session, members, socket_url_of)
+            outcome = trial.run(bystander)
         if file := option("--record"):
             outcome.record(plan, file)
         outcome.check(plan)

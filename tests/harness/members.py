@@ -69,6 +69,11 @@ def named_in(shown: str) -> int:
     return int(named[1] or NOBODY)
 
 
+def page_number(path: str) -> int:
+    """Return a page's number in the session, with which the path of its address ends."""
+    return int(path.rstrip("/").rsplit("/", 1)[1])
+
+
 def _go(page: Page, address: str) -> str:
     """Open a page, and return the address of the first one that is shown."""
     answer = page.goto(address)
@@ -314,8 +319,8 @@ class Member:
         return set(texts)
 
     def index(self) -> int:
-        """Return the current page's number in the session, with which its address ends."""
-        return int(urlsplit(self.page.url).path.rstrip("/").rsplit("/", 1)[1])
+        """Return the current page's number in the session."""
+        return page_number(urlsplit(self.page.url).path)
 
     def socket_url_of(self, code: str) -> str:
         """Return the address of this member's socket, with another participant's code in it."""
@@ -347,7 +352,7 @@ class Visitor:
 
     def index(self) -> int:
         """Return the number of the participant's page in the session."""
-        return int(self.path().rstrip("/").rsplit("/", 1)[1])
+        return page_number(self.path())
 
     def moved_by(self) -> int:
         """Follow the start link to Results, and return the member whom it names, or NOBODY."""

@@ -1,7 +1,6 @@
 """Trials of fault injection: a group, a click and a fault, all determined by one seed."""
 
 import json
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -13,7 +12,7 @@ from random import Random
 from harness.arrivals import Watched, watch
 from harness.faults import HEAVY, IN_TIME, KINDS, NONE, MisbehavingClient, NetworkFaults, Proxy
 from harness.instrumented import NEWS, RECORD, Instrumented
-from harness.members import Session, Visitor
+from harness.members import Session, Visitor, page_number
 
 RESULTS = 2
 """The number of round 1's Results; a member on a later page has skipped it."""
@@ -160,18 +159,13 @@ def observe(members: Sequence[Watched], bystander: Visitor, plan: Plan) -> Outco
     """Wait until all have arrived; return when and where, and whom Results names."""
     arrivals = watch(members, LOST)
     named = arrivals.named
+    paths = [str(member.look("() => location.pathname")) for member in members]
     strangers = sum(name not in plan.clickers or name != named[0] for name in named)
     return Outcome(
         moved=len(arrivals.seconds),
         late=sum(arrivals.seconds.get(member.code, LOST) > IN_TIME for member in members),
-        skipped=sum(_page_number(member) > RESULTS for member in members),
+        skipped=sum("/p/" in path and page_number(path) > RESULTS for path in paths),
         wrong=strangers + ("/MyPage/" not in bystander.path()),
         reloaded=len(arrivals.reloaded),
         arrival=round(max(arrivals.seconds.values(), default=LOST), 2),
     )
-
-
-def _page_number(member: Watched) -> int:
-    """Return the number with which the address of a member's page ends; 0 outside the session."""
-    found = re.fullmatch(r"/p/.*/(\d+)/?", str(member.look("() => location.pathname")))
-    return int(found[1]) if found else 0
