@@ -100,9 +100,14 @@ def summary(lines: Sequence[ReleaseLine]) -> str:
 
 
 def age(lines: Sequence[ReleaseLine]) -> str:
-    """Return in two sentences which suites the releases were last run with."""
-    runs = [run for line in lines for release in line.tested for run in line.runs[release][-1:]]
-    counts = Counter(run.tested["suite"] for run in runs if "suite" in run.tested)
+    """Return in two sentences which suite is the newest that each release was run with."""
+    order = [*SUITES]
+    tried = [
+        {run.tested["suite"] for run in line.runs[release] if "suite" in run.tested}
+        for line in lines
+        for release in line.tested
+    ]
+    counts = Counter(max(suites, key=order.index) for suites in tried if suites)
     parts = [f"{counts[suite]} with that of commit {commit}" for suite, commit in SUITES.items()]
     return (
         f"By test suite, from the oldest to the newest: {', '.join(parts)}. A newer suite tests "

@@ -32,9 +32,9 @@ def test_a_release_that_was_not_run_is_not_measured() -> None:
     )
 
 
-def test_of_each_suite_it_is_said_how_many_releases_it_was_last_run_on() -> None:
+def test_of_each_suite_it_is_said_of_how_many_releases_it_is_the_newest() -> None:
     old, new = [replace(PASS, tested={"suite": suite}) for suite in [*lines.SUITES][:2]]
-    runs = {Version("2.0.0"): (old, new), Version("2.0.1"): (old,), Version("2.0.2"): (NOT_RUN,)}
+    runs = {Version("2.0.0"): (new, old), Version("2.0.1"): (old,), Version("2.0.2"): (NOT_RUN,)}
     said = lines.age([lines.ReleaseLine("2.0", runs)])
     first, second, *_ = lines.SUITES.values()
     assert f"1 with that of commit {first}, 1 with that of commit {second}, 0 with" in said
