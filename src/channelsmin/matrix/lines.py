@@ -16,6 +16,7 @@ SUITES = {
     "d6168356c771": "9981335",
     "aec1bfe30b80": "f981a02",
     "b0d5a7b13211": "54a32b6",
+    "bc34feb84361": "f921e15",
 }
 """The suites that results are from: of each fingerprint, a commit, in order of time."""
 
