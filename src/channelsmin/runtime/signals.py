@@ -1,10 +1,11 @@
 """Let the signals that end a program end it cleanly: no server and no temporary folder stays.
 
 Ctrl-C raises KeyboardInterrupt by itself. The others end a Python program on the spot, without its
-`finally` blocks; `raised` makes exceptions of them. `postponed` protects the few steps between
-which an exception would lose sight of a process.
+`finally` blocks; `raised` makes exceptions of them, and sees that none is lost. `postponed`
+protects the few steps between which an exception would lose sight of a process.
 """
 
+import _thread
 import signal
 import sys
 import threading
@@ -18,8 +19,20 @@ TERMINATING = tuple(
 """Signals that ask a program to end: `kill`, a closed terminal, and Ctrl-Break on Windows."""
 
 
+AGAIN_SECONDS = 0.05
+"""After so long a signal comes again whose exception was lost."""
+
+
+class _Ended(SystemExit):
+    """A signal asks this program to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.number = number
+
+
 def _leave(number: int, frame: FrameType | None) -> None:
-    sys.exit(128 + number)
+    raise _Ended(number)
 
 
 @contextmanager
@@ -29,10 +42,40 @@ def raised() -> Iterator[None]:
     The status is 128 and the signal's number, as in a shell. A signal that is ignored, as under
     `nohup`, stays ignored. Outside the main thread, where Python allows no handlers, this does
     nothing.
+
+    Python only prints what is raised in a `__del__` or in the callback of a weak reference, as an
+    import has many (https://docs.python.org/3/library/sys.html#sys.unraisablehook): a signal that
+    came just then comes again. So does Ctrl-C.
     """
     before = {number: signal.getsignal(number) for number in TERMINATING}
-    with _handlers({n: _leave for n, old in before.items() if old == signal.SIG_DFL}):
+    with (
+        _handlers({n: _leave for n, old in before.items() if old == signal.SIG_DFL}),
+        _none_lost(),
+    ):
         yield
+
+
+@contextmanager
+def _none_lost() -> Iterator[None]:
+    before, timers = sys.unraisablehook, list[threading.Timer]()
+
+    def hook(lost: "sys.UnraisableHookArgs", /) -> None:
+        error = lost.exc_value
+        if not isinstance(error, (KeyboardInterrupt, _Ended)):
+            before(lost)
+            return
+        number = error.number if isinstance(error, _Ended) else int(signal.SIGINT)
+        # Not at once: what is raised in here is only printed, too.
+        timers.append(threading.Timer(AGAIN_SECONDS, _thread.interrupt_main, [number]))
+        timers[-1].start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+        for timer in timers:
+            timer.join()
+    finally:
+        sys.unraisablehook = before
 
 
 @contextmanager

@@ -74,6 +74,47 @@ def test_ctrl_c_in_the_moment_of_its_start_ends_a_command(
     assert not any(map(lives, started))
 
 
+class Left:
+    """Something whose end, as by the garbage collector, a signal falls into."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __del__(self) -> None:
+        signal.raise_signal(self.number)
+
+
+def leave_something(number: int) -> None:
+    with signals.raised():
+        left = Left(number)
+        del left
+
+
+@pytest.mark.parametrize(
+    ("number", "raised"),
+    [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)],
+)
+def test_a_signal_at_which_python_can_raise_nothing_comes_again(
+    number: signal.Signals, raised: type[BaseException]
+) -> None:
+    with pytest.raises(raised, check=lambda error: error.args in ((), (128 + number,))):
+        leave_something(number)
+
+
+def test_other_exceptions_that_python_can_not_raise_are_printed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Faulty:
+        def __del__(self) -> None:
+            raise ValueError("a fault")
+
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+    with signals.raised():
+        faulty = Faulty()
+        del faulty
+    assert "ValueError: a fault" in capsys.readouterr().err
+
+
 def test_a_second_ctrl_c_does_not_cut_the_end_short(monkeypatch: pytest.MonkeyPatch) -> None:
     process = processes.start(SLEEP, output=subprocess.DEVNULL)
     real = processes.signal_group
