@@ -209,6 +209,8 @@ def main() -> None:
     command = [str(COMMAND), *arguments]
     if ON_WINDOWS:  # os.execv would end this process at once there, and split words at spaces
         sys.exit(run_and_wait(command))
+    # Python's start would end in a traceback at Ctrl-C; __main__.py lets it through again.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     os.execv(COMMAND, command)
 
 
