@@ -138,6 +138,32 @@ def test_an_environment_that_is_a_link_to_somebodys_own_is_left_alone(
     assert (own / "precious").exists()
 
 
+def test_the_project_is_found_below_a_folder_of_any_letters(
+    clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pip names the folder in UTF-8, which older Pythons read in the code page of Windows."""
+    move_to(clone.rename(clone.with_name("Łódź 漢")), monkeypatch)
+    make = [sys.executable, "-m", "venv", "--without-pip", str(run_py.VENV)]
+    subprocess.run(make, check=True)
+    (packages,) = run_py.VENV.glob("[Ll]ib/**/site-packages")
+    (run_py.ROOT / "src/channelsmin").mkdir(parents=True)
+    (run_py.ROOT / "tests/harness").mkdir(parents=True)
+    paths = f"{run_py.ROOT / 'src'}\n{run_py.ROOT / 'tests'}"
+
+    def pip(command: Sequence[str]) -> int:
+        if "pip" in command:
+            (packages / "_channelsmin.pth").write_text(paths, encoding="utf-8")
+        return 0
+
+    monkeypatch.setattr(run_py, "run_alone", pip)
+    run_py.set_up("")
+    program = "python.exe" if sys.platform == "win32" else "python"
+    (python,) = run_py.VENV.glob(f"*/{program}")
+    ascii_only = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONPATH": ""}
+    command = [str(python), "-c", "import channelsmin, harness"]
+    subprocess.run(command, env={**os.environ, **ascii_only}, check=True)
+
+
 def test_an_older_python_is_refused_in_one_line() -> None:
     code = (
         "import runpy, sys; sys.version_info = (3, 9, 6); sys.version = '3.9.6 (x)'\n"
