@@ -101,7 +101,21 @@ def install(extras: str) -> None:
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *project]
     if run_alone(pip):
         sys.exit("run.py: the packages could not be installed: see above, and run this again")
+    name_relatively()
     marker(extras).write_text(wanted(), encoding="utf-8")
+
+
+def name_relatively() -> None:
+    """Name this project's folders in .venv by their way from there, and so in ASCII.
+
+    pip has written their paths in UTF-8. Before 3.13, Python reads that in the code page of
+    Windows: with an ö in them nothing is found, with some other letters Python does not even start.
+    """
+    for pattern in ("Lib", "lib/python*"):
+        for file in VENV.glob(f"{pattern}/site-packages/_channelsmin.pth"):
+            paths = file.read_text(encoding="utf-8").splitlines()
+            ways = [os.path.relpath(file.parent / path, file.parent) for path in paths]
+            file.write_text("\n".join(ways), encoding="ascii")
 
 
 def run_alone(command: Sequence[str]) -> int:
@@ -209,6 +223,8 @@ def main() -> None:
     command = [str(COMMAND), *arguments]
     if ON_WINDOWS:  # os.execv would end this process at once there, and split words at spaces
         sys.exit(run_and_wait(command))
+    # Python's start would end in a traceback at Ctrl-C; __main__.py lets it through again.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     os.execv(COMMAND, command)
 
 

@@ -118,9 +118,17 @@ def run(prefix: Path, python: Path, *arguments: str) -> int:
 
 
 def environment(prefix: Path) -> dict[str, str]:
-    """Return the variables with which wine uses this prefix, and no window."""
+    """Return the variables with which wine uses this prefix, and no window.
+
+    A path of Linux is on drive Z; without the drive, it would be on that of the current folder.
+    """
     kept = {name: value for name, value in os.environ.items() if name not in OF_LINUX}
-    return {**kept, "WINEPREFIX": str(prefix), "WINEDEBUG": "-all", "DISPLAY": ""}
+    of_pip = {
+        name: f"Z:{value}"
+        for name, value in kept.items()
+        if name.startswith("PIP_") and value.startswith("/")
+    }
+    return {**kept, **of_pip, "WINEPREFIX": str(prefix), "WINEDEBUG": "-all", "DISPLAY": ""}
 
 
 def test(prefix: Path, base: Path) -> int:

@@ -138,6 +138,32 @@ def test_an_environment_that_is_a_link_to_somebodys_own_is_left_alone(
     assert (own / "precious").exists()
 
 
+def test_the_project_is_found_below_a_folder_of_any_letters(
+    clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pip names the folder in UTF-8, which older Pythons read in the code page of Windows."""
+    move_to(clone.rename(clone.with_name("Łódź 漢")), monkeypatch)
+    make = [sys.executable, "-m", "venv", "--without-pip", str(run_py.VENV)]
+    subprocess.run(make, check=True)
+    (packages,) = run_py.VENV.glob("[Ll]ib/**/site-packages")
+    (run_py.ROOT / "src/channelsmin").mkdir(parents=True)
+    (run_py.ROOT / "tests/harness").mkdir(parents=True)
+    paths = f"{run_py.ROOT / 'src'}\n{run_py.ROOT / 'tests'}"
+
+    def pip(command: Sequence[str]) -> int:
+        if "pip" in command:
+            (packages / "_channelsmin.pth").write_text(paths, encoding="utf-8")
+        return 0
+
+    monkeypatch.setattr(run_py, "run_alone", pip)
+    run_py.set_up("")
+    program = "python.exe" if sys.platform == "win32" else "python"
+    (python,) = run_py.VENV.glob(f"*/{program}")
+    ascii_only = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONPATH": ""}
+    command = [str(python), "-c", "import channelsmin, harness"]
+    subprocess.run(command, env={**os.environ, **ascii_only}, check=True)
+
+
 def test_an_older_python_is_refused_in_one_line() -> None:
     code = (
         "import runpy, sys; sys.version_info = (3, 9, 6); sys.version = '3.9.6 (x)'\n"
@@ -176,6 +202,42 @@ def test_ctrl_c_while_python_still_imports_ends_quietly(
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
 
+INTERRUPTED = f"""#!{sys.executable}
+import os, signal
+os.kill(os.getpid(), signal.SIGINT)
+from channelsmin.__main__ import main
+main()
+"""
+"""The command `channelsmin`, and Ctrl-C before it has come to the project's own code."""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_ctrl_c_while_python_starts_the_tool_ends_quietly(tmp_path: Path) -> None:
+    set_up_in(tmp_path)
+    command = tmp_path / ".venv/bin/channelsmin"
+    command.write_text(INTERRUPTED)
+    command.chmod(0o755)
+    ended = subprocess.run(
+        [sys.executable, "run.py", "--version"],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
+def set_up_in(folder: Path) -> None:
+    """Put run.py there, and an environment that it takes for its own."""
+    (folder / ".venv/bin").mkdir(parents=True)
+    (folder / ".venv/bin/python").symlink_to(sys.executable)
+    shutil.copy(ROOT / "run.py", folder)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    known = (folder / "pyproject.toml").read_bytes() + os.fsencode(folder.resolve())
+    (folder / ".venv/installed").write_text(sha256(known).hexdigest())
+
+
 PIP = """
 import os, pathlib, subprocess, sys, time
 assert os.environ["PIP_USER"] == "0"
@@ -193,13 +255,8 @@ finally:
 def test_pip_ends_with_the_program(name: str, tmp_path: Path) -> None:
     """It would go on to install while the next run.py does."""
     number = signal.Signals[name]
-    (tmp_path / ".venv/bin").mkdir(parents=True)
-    (tmp_path / ".venv/bin/python").symlink_to(sys.executable)
+    set_up_in(tmp_path)
     (tmp_path / "pip.py").write_text(PIP)
-    shutil.copy(ROOT / "run.py", tmp_path)
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    known = (tmp_path / "pyproject.toml").read_bytes() + os.fsencode(tmp_path.resolve())
-    (tmp_path / ".venv/installed").write_text(sha256(known).hexdigest())
     process = subprocess.Popen([sys.executable, "run.py", "generate"], cwd=tmp_path)
     while not (tmp_path / "child").exists() or not (tmp_path / "child").read_text():
         assert process.poll() is None

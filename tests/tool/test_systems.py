@@ -161,6 +161,18 @@ def test_nobody_is_root_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not programs.is_root()
 
 
+def test_a_path_that_pip_is_told_stays_one_of_linux_under_wine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the current folder is on drive C, it would become one there."""
+    for name, value in {"PIP_FIND_LINKS": "/srv/wheels", "PIP_TIMEOUT": "9", "HOME": "/a"}.items():
+        monkeypatch.setenv(name, value)
+    script = runpy.run_path(str(ROOT / "scripts" / "set_up_wine.py"))
+    told = script["environment"](Path("prefix"))
+    assert told["PIP_FIND_LINKS"] == "Z:/srv/wheels"
+    assert (told["PIP_TIMEOUT"], told["HOME"]) == ("9", "/a")
+
+
 ONLY_POSIX = ("fcntl", "grp", "pty", "pwd", "resource", "termios", "tty")
 
 IMPORT_ALL = f"""
