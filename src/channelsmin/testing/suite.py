@@ -1,4 +1,4 @@
-"""Run tests under tox, two environments at a time; report progress, and a table of results."""
+"""Run tests under tox, several environments at once; report progress, and a table of results."""
 
 import os
 import re
@@ -24,12 +24,17 @@ from channelsmin.runtime.processes import Process, run_in_foreground
 from channelsmin.testing import browser
 from channelsmin.testing.pool import stoppable
 
-PARALLEL = 2
-"""How many environments are tested at once, or else tests of one release; each keeps a server and a
-browser busy."""
+CORES = os.cpu_count() or 1
+
+AT_ONCE = min(CORES + 1, 8)
+"""How many environments are tested at once, each with its servers and a browser: one more than
+there are cores, since each waits for a third of its time."""
+
+PROCESSES_OF_ONE = 3
+"""In how many processes the tests of a single release run: one for each server that they share."""
 
 MINUTES = {"lint": 0.4, "tool": 13}
-"""Minutes that an environment takes next to another one, on 2 cores (2026-11-26)."""
+"""Minutes of one core that an environment takes (2026-11-26)."""
 
 MINUTES_PER_RELEASE = 3.6
 """The same for a release, with its installation."""
@@ -123,17 +128,17 @@ def run(wanted: Sequence[str]) -> None:
 
 
 def _announcement(names: Sequence[str]) -> str:
-    minutes = sum(MINUTES.get(name, MINUTES_PER_RELEASE) for name in names) / PARALLEL
+    minutes = sum(MINUTES.get(name, MINUTES_PER_RELEASE) for name in names) / CORES
     shown = ", ".join(names) or "nothing"
-    return f"Testing {shown}. On two cores this takes about {max(1, round(minutes))} minutes."
+    return f"Testing {shown}. On this machine it takes about {max(1, round(minutes))} minutes."
 
 
 def _run_all(names: Sequence[str]) -> list[Outcome]:
-    """Run environments, `PARALLEL` at a time; Ctrl-C ends them, and their servers."""
-    processes_of_one = ["--numprocesses", str(PARALLEL), "--dist", "loadgroup"]
+    """Run environments, `AT_ONCE` at a time; Ctrl-C ends them, and their servers."""
+    processes_of_one = ["--numprocesses", str(PROCESSES_OF_ONE), "--dist", "loadgroup"]
     share = processes_of_one if len(names) == 1 else []
     LOGS.mkdir(parents=True, exist_ok=True)
-    with console.tasks() as tasks, stoppable(PARALLEL) as (pool, stop):
+    with console.tasks() as tasks, stoppable(AT_ONCE) as (pool, stop):
         futures = [pool.submit(_run_one, name, share, tasks, stop) for name in names]
         outcomes = [future.result() for future in as_completed(futures)]
     return sorted(outcomes, key=lambda outcome: names.index(outcome.name))

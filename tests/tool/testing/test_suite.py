@@ -1,5 +1,6 @@
 """`channelsmin test`: what it runs, and what it reports about what it can't run."""
 
+import re
 import sys
 import threading
 import time
@@ -54,7 +55,7 @@ def test_by_default_it_tests_the_tool_and_the_newest_release_of_each_variant(
     said: list[str],
 ) -> None:
     suite.run([])
-    assert said[0].startswith("Testing tool, otree1.4.49, otree3.4.0, otree6.0.15. On two cores")
+    assert said[0].startswith("Testing tool, otree1.4.49, otree3.4.0, otree6.0.15. On ")
     assert [line.split() for line in said[2:]] == [
         ["environment", "variant", "result", "seconds"],
         ["tool", "passed", "61"],
@@ -62,6 +63,18 @@ def test_by_default_it_tests_the_tool_and_the_newest_release_of_each_variant(
         ["otree3.4.0", "otree-2.6", "passed", "61"],
         ["otree6.0.15", "otree-5.0", "passed", "61"],
     ]
+
+
+def test_how_long_it_takes_is_said_for_this_machine(
+    said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for cores in (1, 6):
+        monkeypatch.setattr(suite, "CORES", cores)
+        suite.run(["all"])
+    told = [
+        int(found[1]) for found in map(re.compile(r"about (\d+) minutes").search, said) if found
+    ]
+    assert told[0] == pytest.approx(6 * told[1], rel=0.2)
 
 
 def test_all_is_the_set_of_tox_ini_and_names_what_was_not_tested(said: list[str]) -> None:
