@@ -24,9 +24,7 @@ from channelsmin.runtime.processes import Process, run_in_foreground
 from channelsmin.testing import browser
 from channelsmin.testing.pool import stoppable
 
-CORES = os.cpu_count() or 1
-
-AT_ONCE = max(2, min(CORES, 8))
+AT_ONCE = max(2, min(os.cpu_count() or 1, 8))
 """How many environments are tested at once, each with its servers and a browser. On 2 cores, three
 at once took as long as two (2026-11-27): next to others, each of them takes longer."""
 
@@ -35,7 +33,7 @@ PROCESSES_OF_ONE = 3
 2 cores, 3.4.0 took 69 s in three and 83 s in two (2026-11-27)."""
 
 MINUTES = {"lint": 0.4, "tool": 13}
-"""Minutes of one core that an environment takes (2026-11-26 and 27)."""
+"""Minutes that an environment takes next to others, one for each core (2026-11-26 and 27)."""
 
 MINUTES_PER_RELEASE = 3.6
 """The same for a release, with its installation."""
@@ -129,7 +127,7 @@ def run(wanted: Sequence[str]) -> None:
 
 
 def _announcement(names: Sequence[str]) -> str:
-    minutes = sum(MINUTES.get(name, MINUTES_PER_RELEASE) for name in names) / CORES
+    minutes = sum(MINUTES.get(name, MINUTES_PER_RELEASE) for name in names) / AT_ONCE
     shown = ", ".join(names) or "nothing"
     return f"Testing {shown}. On this machine it takes about {max(1, round(minutes))} minutes."
 

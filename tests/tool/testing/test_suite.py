@@ -55,7 +55,7 @@ def test_by_default_it_tests_the_tool_and_the_newest_release_of_each_variant(
     said: list[str],
 ) -> None:
     suite.run([])
-    assert said[0].startswith("Testing tool, otree1.4.49, otree3.4.0, otree6.0.15. On ")
+    assert said[0].startswith("Testing tool, otree1.4.49, otree3.4.0, otree6.0.15. On this machine")
     assert [line.split() for line in said[2:]] == [
         ["environment", "variant", "result", "seconds"],
         ["tool", "passed", "61"],
@@ -68,8 +68,8 @@ def test_by_default_it_tests_the_tool_and_the_newest_release_of_each_variant(
 def test_how_long_it_takes_is_said_for_this_machine(
     said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for cores in (1, 6):
-        monkeypatch.setattr(suite, "CORES", cores)
+    for at_once in (1, 6):
+        monkeypatch.setattr(suite, "AT_ONCE", at_once)
         suite.run(["all"])
     told = [
         int(found[1]) for found in map(re.compile(r"about (\d+) minutes").search, said) if found
