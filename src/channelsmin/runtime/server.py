@@ -92,7 +92,7 @@ class Server:
 
         `devserver` creates them itself; the other commands don't.
         """
-        if self.command != "devserver":
+        if not self.command.startswith("devserver"):
             run_otree(self.environment, self.project, "resetdb", "--noinput", extra=self.extra)
 
     def start(self) -> None:
@@ -104,7 +104,7 @@ class Server:
         try:
             with self.log.open("ab") as log, signals.postponed():
                 self._process = processes.start(
-                    [str(self.environment.otree), self.command, f"127.0.0.1:{self.port}"],
+                    [str(self.environment.otree), *self.command.split(), f"127.0.0.1:{self.port}"],
                     output=log,
                     cwd=self.project,
                     variables={**self.environment.variables(), **self.extra},
