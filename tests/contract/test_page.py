@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import BrowserContext, expect
 
 from channelsmin.runtime.export import Export, write
-from harness.fixtures import MoveOn, NewMember, OpenGroup, OpenMember
-from harness.members import Network, Session
+from harness.fixtures import MoveOn, OpenGroup, OpenMember
+from harness.members import HURRIED, Member, Network, Session
 
 
 def test_p1_one_sentence_and_one_button_named_done(session: Session, open_group: OpenGroup) -> None:
@@ -22,9 +22,9 @@ def test_p1_one_sentence_and_one_button_named_done(session: Session, open_group:
 
 
 def test_p1_without_scripts_otrees_next_button_replaces_done(
-    session: Session, open_group: OpenGroup, open_without_scripts: OpenMember
+    session: Session, open_through_network: OpenMember, open_without_scripts: OpenMember
 ) -> None:
-    (first,) = open_group(session, 1)
+    first = open_through_network(session, 1).ready()
     second = open_without_scripts(session, 2)
     expect(second.page.get_by_role("button", name="Done", exact=True)).to_be_hidden()
     expect(second.page.locator(".otree-btn-next")).to_be_visible()
@@ -101,15 +101,14 @@ def test_p3_every_text_that_a_participant_reads_is_in_one_place(
 
 @pytest.mark.parametrize("missing", ["AbortController", "WebSocket"])
 def test_p4_the_page_works_without(
-    session: Session, open_group: OpenGroup, new_member: NewMember, missing: str
+    session: Session, context: BrowserContext, open_through_network: OpenMember, missing: str
 ) -> None:
     """Browsers of 2017 have no AbortController; a WebSocket can be forbidden."""
-    second, third = (new_member(session, place) for place in (2, 3))
+    context.add_init_script(HURRIED + WITHOUT[missing])
+    second, third = (Member(context, session, place).open() for place in (2, 3))
     for member in (second, third):
-        member.context.add_init_script(WITHOUT[missing])
-        member.open()
         expect(member.page.get_by_role("button", name="Done")).to_be_visible()
-    (first,) = open_group(session, 1)
+    first = open_through_network(session, 1).ready()
     second.click_done()
     for member in (first, second, third):
         member.expect_results(moved_by=2)
@@ -129,8 +128,10 @@ WITHOUT = {
 }
 
 
-def test_p4_the_page_fits_on_a_phone(session: Session, new_member: NewMember) -> None:
-    member = new_member(session, 1, viewport={"width": 360, "height": 640}).open().ready()
+def test_p4_the_page_fits_on_a_phone(session: Session, context: BrowserContext) -> None:
+    member = Member(context, session, 1)
+    member.page.set_viewport_size({"width": 360, "height": 640})
+    member.open().ready()
     button = member.page.get_by_role("button", name="Done")
     expect(button).to_be_in_viewport(ratio=1)
     assert member.page.evaluate("document.documentElement.scrollWidth") <= 360

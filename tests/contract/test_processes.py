@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from packaging.version import Version
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page
 
 from channelsmin.matrix.variants import ProductionServers
 from channelsmin.runtime import export as exporting
@@ -16,7 +16,7 @@ from channelsmin.runtime.export import Export
 from channelsmin.runtime.processes import free_port
 from channelsmin.runtime.server import Server, run_otree
 from harness import services
-from harness.fixtures import Connect, NewMember, OpenGroup
+from harness.fixtures import Connect, OpenGroup
 from harness.members import Member, Session, Socket, Visitor
 from harness.protocol import MOVED, NOT_YET, ask
 from harness.services import PROCESS, Database
@@ -107,12 +107,12 @@ def test_m1_a_click_on_one_process_moves_members_of_the_other(
     production: Server,
     further: Server,
     address: str,
-    new_member: NewMember,
+    context: BrowserContext,
     connect: Connect,
 ) -> None:
     session = Session.create(admin, address, "channelsmin")
-    first = join_at(production, new_member(session, 1), connect)
-    second = join_at(further, new_member(session, 2), connect)
+    first = join_at(production, Member(context, session, 1), connect)
+    second = join_at(further, Member(context, session, 2), connect)
     url = first.socket_url_of(Visitor(session, 3).visit().code)
     # They ask only once: what they receive later is a notification.
     sockets = [connect_at(server, url, connect) for server in (production, further)]

@@ -1,11 +1,14 @@
 """V. Versions: the installed release, and a variant on a release outside its range."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from subprocess import CompletedProcess
 
 from packaging.version import Version
 
 from channelsmin.matrix import variants
+from channelsmin.matrix.variants import Variant
 from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.export import Export, write
 from channelsmin.runtime.processes import free_port
@@ -27,11 +30,15 @@ def test_the_release_is_the_one_the_environment_is_named_for(
 def test_v1_another_variant_stops_and_names_the_right_one(
     environment: Environment, export: Export, release: Version, tmp_path: Path
 ) -> None:
+    def start(other: Variant) -> tuple[Variant, CompletedProcess[str]]:
+        write(Export(other, None), tmp_path / other.name)
+        return other, run_otree(environment, tmp_path / other.name, "devserver", str(free_port()))
+
     others = [variant for variant in variants.load_all() if variant != export.variant]
     assert others
-    for other in others:
-        write(Export(other, None), tmp_path / other.name)
-        ended = run_otree(environment, tmp_path / other.name, "devserver", str(free_port()))
+    with ThreadPoolExecutor() as executor:
+        outcomes = list(executor.map(start, others))
+    for other, ended in outcomes:
         assert ended.stdout.count("channelsmin:") == 1, ended.stdout
         message = MESSAGE.search(ended.stdout)
         assert message, ended.stdout

@@ -17,6 +17,7 @@ from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.export import Export
 from channelsmin.runtime.processes import free_port
 from channelsmin.runtime.server import Server
+from harness.fixtures import NewContext
 from harness.members import Network, Session
 
 Join = Callable[..., list["Player"]]
@@ -76,7 +77,7 @@ def server(
 
 
 @pytest.fixture
-def join(server: Server, admin: Page, new_context: Callable[..., BrowserContext]) -> Join:
+def join(server: Server, admin: Page, new_context: NewContext) -> Join:
     """Return a function that opens so many members of a new group."""
 
     def join(count: int, through_networks: bool = False) -> list[Player]:

@@ -34,13 +34,12 @@ from channelsmin.testing import browser as browsers
 from harness.arrivals import Watched
 from harness.faults import Proxy
 from harness.instrumented import CROWDS, GROUPS, MANY_GROUPS, Instrumented, build, edit
-from harness.members import Member, Network, Session, Socket, Tabs, Visitor
+from harness.members import HURRIED, Member, Network, Session, Socket, Tabs, Visitor
 from harness.protocol import MOVED, click
 from harness.trials import Plan, Trial
 
 OpenGroup = Callable[..., list[Member]]
-NewContext = Callable[..., BrowserContext]
-NewMember = Callable[..., Member]
+NewContext = Callable[[], BrowserContext]
 OpenMember = Callable[[Session, int], Member]
 SocketUrl = Callable[[Session, str], str]
 Connect = Callable[..., Socket]
@@ -53,7 +52,10 @@ SERVERS = ("built_production", "built_instrumented", "server")
 VIEWPORT: ViewportSize = {"width": 400, "height": 300}
 """Small, since drawing takes time."""
 
-TRIALS = 2
+PLAIN = ("--blink-settings=imagesEnabled=false", "--disable-remote-fonts")
+"""No pictures and no fonts: the app has none, and oTree's take a tenth of Chromium's time."""
+
+TRIALS = 1
 """How many trials of fault injection an ordinary run makes."""
 
 SMALL = range(CROWDS.start, CROWDS.start + 2)
@@ -193,7 +195,7 @@ def playwright() -> Iterator[Playwright]:
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """A real Chromium, one for the whole run."""
-    chromium = browsers.launch(playwright)
+    chromium = browsers.launch(playwright, *PLAIN)
     yield chromium
     chromium.close()
 
@@ -289,8 +291,9 @@ def tabs_without_scripts(browser: Browser) -> Tabs:
 
 @pytest.fixture(scope="session")
 def network_and_tabs(browser: Browser) -> tuple[Network, Tabs]:
-    """Tabs behind a network that can fail."""
+    """Tabs behind a network that can fail, whose pages wait more briefly."""
     context = _new_context(browser)
+    context.add_init_script(HURRIED)
     return Network(context), Tabs(context)
 
 
@@ -313,8 +316,8 @@ def new_context(browser: Browser) -> Iterator[NewContext]:
     """Return a factory of browser contexts, which are closed after the test."""
     contexts: list[BrowserContext] = []
 
-    def new_context(**options: Any) -> BrowserContext:
-        contexts.append(_new_context(browser, **options))
+    def new_context() -> BrowserContext:
+        contexts.append(_new_context(browser))
         return contexts[-1]
 
     yield new_context
@@ -323,13 +326,9 @@ def new_context(browser: Browser) -> Iterator[NewContext]:
 
 
 @pytest.fixture
-def new_member(new_context: NewContext) -> NewMember:
-    """Return a factory of members, each in a browser context of its own, without a page yet."""
-
-    def new_member(session: Session, place: int, **options: Any) -> Member:
-        return Member(new_context(**options), session, place)
-
-    return new_member
+def context(new_context: NewContext) -> BrowserContext:
+    """A browser context of the test's own, with nothing in its cache."""
+    return new_context()
 
 
 @pytest.fixture

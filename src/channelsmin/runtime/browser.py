@@ -31,9 +31,9 @@ def find() -> Path | None:
     return next((Path(path) for path in map(shutil.which, NAMES) if path), None)
 
 
-def launch(playwright: "Playwright") -> "Browser":
-    """Start that browser in headless mode."""
-    return playwright.chromium.launch(executable_path=find(), args=list(ARGUMENTS))
+def launch(playwright: "Playwright", *more: str) -> "Browser":
+    """Start that browser in headless mode, with these further arguments."""
+    return playwright.chromium.launch(executable_path=find(), args=[*ARGUMENTS, *more])
 
 
 def is_drivable() -> bool:
