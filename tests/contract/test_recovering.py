@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from playwright.sync_api import BrowserContext, Request, expect
 
+from channelsmin.runtime.server import Server
 from harness.faults import IN_TIME, KINDS, MisbehavingClient, NetworkFaults, Proxy
 from harness.fixtures import (
     Connect,
@@ -215,30 +216,35 @@ def test_r5_requests_that_nobody_answers_do_not_pile_up(
 
 def run_clock(member: Member, seconds: int) -> None:
     """Move a page's clock on by so many seconds, in steps."""
-    for _ in range(2 * seconds):
-        member.page.clock.run_for(500)
+    for _ in range(seconds):
+        member.page.clock.run_for(1000)
 
 
-@pytest.mark.parametrize("event", ["visibilitychange", "online", "pageshow"])
 def test_r6_a_page_that_wakes_up_asks_at_once(
-    session: Session, context: BrowserContext, move_on: MoveOn, event: str
+    server: Server, groups: Groups, context: BrowserContext, move_on: MoveOn
 ) -> None:
-    """While a phone sleeps, no timer of its pages runs, and its socket dies.
+    """While a phone sleeps, no timer of its pages runs, and its sockets die.
 
-    The page is too young to ask of itself within the second that its clock is moved on by.
+    The pages are too young to ask of themselves within the second that their clock is moved on by.
     """
-    third = Member(context, session, 3)
     network = Network(context)
-    third.page.clock.install()
-    third.open().ready()
-    third.page.clock.pause_at(datetime.now() + timedelta(seconds=1))
+    context.clock.install()
+    sleeping = {event: Member(context, groups.new(server), 3) for event in EVENTS}
+    for member in sleeping.values():
+        member.open().ready()
+    context.clock.pause_at(datetime.now() + timedelta(seconds=1))
     network.loses_messages = True
-    move_on(session, 1)
-    third.expect_my_page()
-    third.page.evaluate(WAKE_UP, event)
-    third.page.clock.run_for(1000)
-    third.expect_results(moved_by=1)
+    for event, member in sleeping.items():
+        move_on(member.session, 1)
+        member.expect_my_page()
+        member.page.evaluate(WAKE_UP, event)
+    context.clock.run_for(1000)
+    for member in sleeping.values():
+        member.expect_results(moved_by=1)
 
+
+EVENTS = ("visibilitychange", "online", "pageshow")
+"""Each of them can be the first that a page hears when it wakes up."""
 
 WAKE_UP = """name => {
     const event = new Event(name);

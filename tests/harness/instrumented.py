@@ -33,7 +33,7 @@ CROWDS = range(3, 31)
 There is one more config than sizes, since a trial may need a place for a misbehaving client.
 """
 
-GROUPS = 40
+GROUPS = 60
 """The number of groups in the session `many_groups`."""
 
 MANY_GROUPS = f"""
