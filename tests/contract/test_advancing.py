@@ -26,23 +26,24 @@ from harness.protocol import MOVED, NOT_YET, ask, click
 @pytest.mark.parametrize("clicker", [1, 2, 3])
 def test_a1_a_click_by_any_member_takes_the_whole_group_on(
     session: Session,
-    open_group: OpenGroup,
+    open_member: OpenMember,
     socket_url: SocketUrl,
     connect: Connect,
     clicker: int,
 ) -> None:
-    """Two members have a page, the third one only a socket, which is notified."""
-    second, third = clicker % 3 + 1, (clicker + 1) % 3 + 1
-    pages = open_group(session, clicker, second)
-    visitor = Visitor(session, third).visit()
-    socket = connect(socket_url(session, visitor.code))
-    socket.send(ask())
-    assert socket.receive() == NOT_YET
-    pages[0].click_done()
-    for member in pages:
-        member.expect_results(moved_by=clicker)
-    assert socket.receive() == MOVED
-    assert visitor.moved_by() == clicker
+    """The one who clicks has a page, the others only a socket, which is notified."""
+    clicking = open_member(session, clicker).ready()
+    others = [Visitor(session, place).visit() for place in (1, 2, 3) if place != clicker]
+    sockets = [connect(socket_url(session, other.code)) for other in others]
+    for socket in sockets:
+        socket.send(ask())
+        assert socket.receive() == NOT_YET
+    clicking.click_done()
+    for socket in sockets:
+        assert socket.receive() == MOVED
+    clicking.expect_results(moved_by=clicker)
+    for other in others:
+        assert other.moved_by() == clicker
 
 
 def test_a2_another_group_and_another_session_stay(

@@ -101,10 +101,11 @@ class Server:
         Raises ServerDidNotStart, with the last line that it printed, if it ends or stays silent.
         Whatever else is raised meanwhile, such as KeyboardInterrupt, the server does not stay.
         """
+        name, *options = self.command.split()
         try:
             with self.log.open("ab") as log, signals.postponed():
                 self._process = processes.start(
-                    [str(self.environment.otree), *self.command.split(), f"127.0.0.1:{self.port}"],
+                    [str(self.environment.otree), name, f"127.0.0.1:{self.port}", *options],
                     output=log,
                     cwd=self.project,
                     variables={**self.environment.variables(), **self.extra},
