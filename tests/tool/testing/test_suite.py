@@ -77,6 +77,25 @@ def test_how_long_it_takes_is_said_for_this_machine(
     assert told[0] == pytest.approx(6 * told[1], rel=0.2)
 
 
+def test_what_is_tested_in_more_browsers_is_not_left_for_the_end(
+    said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+
+    def noting(name: str, share: Sequence[str], tasks: Tasks, stop: threading.Event) -> Outcome:
+        started.append(name)
+        return passing(name, share, tasks, stop)
+
+    monkeypatch.setattr(suite, "AT_ONCE", 1)
+    monkeypatch.setattr(suite, "_run_one", noting)
+    suite.run(["all"])
+    assert started == ["lint", "tool", "otree1.4.49", "otree3.4.0", "otree6.0.15"]
+    monkeypatch.setattr(interpreters, "first", lambda python: Path("python"))
+    suite.run(["all"])
+    assert started[-2:] == ["otree6.0.15", "otree2.4.5"]
+    assert [line.split()[0] for line in said[-9:]] == suite.default_environments()
+
+
 def test_all_is_the_set_of_tox_ini_and_names_what_was_not_tested(said: list[str]) -> None:
     suite.run(["all"])
     assert said[0].startswith("Testing lint, tool, otree1.4.49, otree3.4.0, otree6.0.15.")
