@@ -67,6 +67,7 @@ class Server:
         self.environment = environment
         self.project = project
         self.command = command
+        self._name, *self._options = command.split()
         self.port = port
         self.log = log
         self.extra = dict(extra or {})
@@ -92,7 +93,7 @@ class Server:
 
         `devserver` creates them itself; the other commands don't.
         """
-        if not self.command.startswith("devserver"):
+        if self._name != "devserver":
             run_otree(self.environment, self.project, "resetdb", "--noinput", extra=self.extra)
 
     def start(self) -> None:
@@ -101,11 +102,15 @@ class Server:
         Raises ServerDidNotStart, with the last line that it printed, if it ends or stays silent.
         Whatever else is raised meanwhile, such as KeyboardInterrupt, the server does not stay.
         """
-        name, *options = self.command.split()
         try:
             with self.log.open("ab") as log, signals.postponed():
                 self._process = processes.start(
-                    [str(self.environment.otree), name, f"127.0.0.1:{self.port}", *options],
+                    [
+                        str(self.environment.otree),
+                        self._name,
+                        f"127.0.0.1:{self.port}",
+                        *self._options,
+                    ],
                     output=log,
                     cwd=self.project,
                     variables={**self.environment.variables(), **self.extra},

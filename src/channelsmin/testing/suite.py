@@ -24,7 +24,7 @@ from channelsmin.runtime.processes import Process, run_in_foreground
 from channelsmin.testing import browser
 from channelsmin.testing.pool import stoppable
 
-AT_ONCE = max(2, min((os.cpu_count() or 1) + 1, 8))
+AT_ONCE = min((os.cpu_count() or 1) + 1, 8)
 """How many environments are tested at once, each with its servers and a browser. One more than
 there are cores, since each of them also waits: with two at once on 2 cores, a fourth of the time
 nothing ran (2026-11-27)."""
@@ -150,10 +150,9 @@ def _longest_first(names: Sequence[str]) -> list[str]:
 
     The newest release of each variant takes longer, since it is tested in more browsers.
     """
-    if len(names) == 1:
-        return [*names]
-    newest = {f"otree{release}" for release in chosen([])}
-    return sorted(names, key=lambda name: release_of(name) is not None and name not in newest)
+    tested = {name: release for name in names if (release := release_of(name))}
+    newest = newest_of_each(tested.values())
+    return sorted(names, key=lambda name: name in tested and tested[name] not in newest)
 
 
 def _believed(outcome: Outcome, names: Sequence[str]) -> Outcome:
@@ -262,8 +261,13 @@ def chosen(wanted: Sequence[str]) -> list[Version]:
     """Return these releases, or else the newest one of each variant in the default set."""
     if wanted:
         return [releases.find(text) for text in wanted]
-    default = [release for release in map(release_of, default_environments()) if release]
-    return [max(filter(variant.serves, default)) for variant in variants.load_all()]
+    return newest_of_each(filter(None, map(release_of, default_environments())))
+
+
+def newest_of_each(among: Iterable[Version]) -> list[Version]:
+    """Return the newest of these releases that each variant serves."""
+    newest = {variants.serving(release).name: release for release in sorted(among)}
+    return sorted(newest.values())
 
 
 def _one_by_one(arguments: Mapping[Version, Sequence[str]]) -> None:
