@@ -49,8 +49,7 @@ def test_added_to_a_project_of_ones_own_under_two_names_one_click_moves_each_gro
             assert socket.receive() == MOVED
             second.expect_results(moved_by=2)
             assert first.moved_by() == third.moved_by() == 2
-        # While pages are open, some servers need the whole five seconds to stop gently.
-        server.kill()
+        server.kill()  # sooner than it stops gently
 
 
 def contents(folder: Path) -> dict[Path, bytes]:

@@ -70,6 +70,7 @@ def built_production(
     log = folder / "server.log"
     with Server(environment, project, commands.first, free_port(), log, extra) as built:
         yield built
+        built.kill()
 
 
 @pytest.fixture
@@ -88,6 +89,7 @@ def further(built_production: Server, export: Export) -> Iterator[Server]:
     further = Server(first.environment, first.project, command, free_port(), log, first.extra)
     with further:
         yield further
+        further.kill()
 
 
 def production_servers(export: Export) -> ProductionServers:

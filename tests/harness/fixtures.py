@@ -216,6 +216,7 @@ def server(
 ) -> Iterator[Server]:
     """The release's development server, on the project as it was exported.
 
+    In the end it is killed: while pages are open, some servers need five seconds to stop gently.
     Only MANY_GROUPS is added to its settings. With --variant, the variant's release check is
     disabled: it would stop the server on a release outside its range, whether the app works there
     or not.
@@ -230,6 +231,7 @@ def server(
     server.prepare()
     with server:
         yield server
+        server.kill()
 
 
 @pytest.fixture(scope="session")
@@ -239,7 +241,7 @@ def built_instrumented(
     """The instrumented copy of the project, with two rounds, a twin app and taps."""
     built = build(export, environment, tmp_path_factory.mktemp("instrumented"))
     yield built
-    built.server.stop()
+    built.server.kill()
 
 
 @pytest.fixture
