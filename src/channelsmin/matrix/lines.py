@@ -17,7 +17,7 @@ SUITES = {
     "aec1bfe30b80": "f981a02",
     "b0d5a7b13211": "54a32b6",
     "bc34feb84361": "f921e15",
-    "14b185f33d0b": "75cebdc",
+    "57c1458a5564": "1bf57cb",
 }
 """The suites that results are from: of each fingerprint, a commit, in order of time."""
 
