@@ -1,8 +1,6 @@
 """`channelsmin test`: what it runs, and what it reports about what it can't run."""
 
-import os
 import re
-import subprocess
 import sys
 import threading
 import time
@@ -14,7 +12,6 @@ import pytest
 
 from channelsmin.console import Tasks
 from channelsmin.errors import UserError
-from channelsmin.paths import ROOT
 from channelsmin.runtime import interpreters, programs
 from channelsmin.testing import browser, suite
 from channelsmin.testing.suite import Outcome
@@ -123,34 +120,6 @@ def test_a_release_that_has_the_machine_to_itself_is_tested_by_two_processes(
 ) -> None:
     suite.run(["6.0.15"])
     assert said[-1].split() == ["otree6.0.15", "otree-5.0", "passed", "65"]
-
-
-def test_the_tests_of_one_server_run_in_one_process(tmp_path: Path) -> None:
-    """With pytest 9.2 and pytest-xdist 3.8 they don't, and nothing says so."""
-    (tmp_path / "test_many.py").write_text(TESTS_OF_ONE_SERVER, encoding="utf-8")
-    options = ["-p", "harness.fixtures", "--numprocesses", "2", "--dist", "loadgroup", "-v"]
-    command = [sys.executable, "-m", "pytest", *options, "test_many.py"]
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "tests")))}
-    ended = subprocess.run(
-        command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    processes = re.findall(r"^\[(gw\d)\].* PASSED ", ended.stdout, re.MULTILINE)
-    assert len(processes) == 10, ended.stdout
-    assert len(set(processes)) == 1, ended.stdout
-
-
-TESTS_OF_ONE_SERVER = """
-import pytest
-
-@pytest.fixture
-def server():
-    pass
-
-@pytest.mark.parametrize("number", range(10))
-def test_one(server, number):
-    pass
-"""
 
 
 def test_a_failed_test_is_an_error(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
