@@ -135,8 +135,7 @@ def _announcement(names: Sequence[str]) -> str:
 
 def _run_all(names: Sequence[str]) -> list[Outcome]:
     """Run environments, `AT_ONCE` at a time; Ctrl-C ends them, and their servers."""
-    processes_of_one = ["--numprocesses", str(PROCESSES_OF_ONE), "--dist", "loadgroup"]
-    share = processes_of_one if len(names) == 1 else []
+    share = ["--numprocesses", str(PROCESSES_OF_ONE)] if len(names) == 1 else []
     LOGS.mkdir(parents=True, exist_ok=True)
     with console.tasks() as tasks, stoppable(AT_ONCE) as (pool, stop):
         order = _longest_first(names)

@@ -115,11 +115,11 @@ def test_what_was_asked_for_must_be_tested(said: list[str]) -> None:
     assert said[-1] == "NOT TESTED: otree2.2.4 (no Python 3.7 on this machine)"
 
 
-def test_a_release_that_has_the_machine_to_itself_is_tested_by_two_processes(
+def test_a_release_that_has_the_machine_to_itself_is_tested_by_several_processes(
     said: list[str],
 ) -> None:
     suite.run(["6.0.15"])
-    assert said[-1].split() == ["otree6.0.15", "otree-5.0", "passed", "65"]
+    assert said[-1].split() == ["otree6.0.15", "otree-5.0", "passed", "63"]
 
 
 def test_a_failed_test_is_an_error(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
