@@ -13,6 +13,7 @@ from channelsmin.runtime.server import Server, run_otree
 from harness.fixtures import Connect, OpenGroup
 from harness.members import Session, Visitor
 from harness.protocol import MOVED, NOT_YET, ask
+from harness.services import running
 
 
 def test_added_to_a_project_of_ones_own_under_two_names_one_click_moves_each_group(
@@ -36,7 +37,7 @@ def test_added_to_a_project_of_ones_own_under_two_names_one_click_moves_each_gro
     command = export.variant.development_server(release)
     server = Server(environment, project, command, free_port(), tmp_path / "server.log")
     server.prepare()
-    with server:
+    with running(server):
         for app in ("channelsmin", "lobby"):
             session = Session.create(admin, server.url, app)
             (second,) = open_group(session, 2)
@@ -49,7 +50,6 @@ def test_added_to_a_project_of_ones_own_under_two_names_one_click_moves_each_gro
             assert socket.receive() == MOVED
             second.expect_results(moved_by=2)
             assert first.moved_by() == third.moved_by() == 2
-        server.kill()  # sooner than it stops gently
 
 
 def contents(folder: Path) -> dict[Path, bytes]:

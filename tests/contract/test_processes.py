@@ -2,11 +2,10 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import pytest
 from packaging.version import Version
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import Page
 
 from channelsmin.matrix.variants import ProductionServers
 from channelsmin.runtime import export as exporting
@@ -17,11 +16,11 @@ from channelsmin.runtime.processes import free_port
 from channelsmin.runtime.server import Server, run_otree
 from harness import services
 from harness.fixtures import Connect, OpenGroup
-from harness.members import Member, Session, Socket, Visitor
+from harness.members import Session, Socket, Visitor
 from harness.protocol import MOVED, NOT_YET, ask
 from harness.services import PROCESS, Database
 
-SECONDS = 5
+SECONDS = 3
 """Seconds within which the notification reaches the other process."""
 
 
@@ -68,9 +67,10 @@ def built_production(
         ended = run_otree(environment, project, *step.split(), extra=extra)
         assert ended.returncode == 0, ended.stdout
     log = folder / "server.log"
-    with Server(environment, project, commands.first, free_port(), log, extra) as built:
+    with services.running(
+        Server(environment, project, commands.first, free_port(), log, extra)
+    ) as built:
         yield built
-        built.kill()
 
 
 @pytest.fixture
@@ -87,9 +87,8 @@ def further(built_production: Server, export: Export) -> Iterator[Server]:
     first, command = built_production, production_servers(export).further
     log = first.log.with_name("further.log")
     further = Server(first.environment, first.project, command, free_port(), log, first.extra)
-    with further:
+    with services.running(further):
         yield further
-        further.kill()
 
 
 def production_servers(export: Export) -> ProductionServers:
@@ -109,23 +108,24 @@ def test_m1_a_click_on_one_process_moves_members_of_the_other(
     production: Server,
     further: Server,
     address: str,
-    context: BrowserContext,
+    open_group: OpenGroup,
     connect: Connect,
 ) -> None:
+    """Whichever process has the page of the one who clicks, one of the sockets is at the other."""
     session = Session.create(admin, address, "channelsmin")
-    first = join_at(production, Member(context, session, 1), connect)
-    second = join_at(further, Member(context, session, 2), connect)
-    url = first.socket_url_of(Visitor(session, 3).visit().code)
-    # They ask only once: what they receive later is a notification.
+    (first,) = open_group(session, 1)
+    second = Visitor(session, 2).visit()
+    url = first.socket_url_of(second.code)
     sockets = [connect_at(server, url, connect) for server in (production, further)]
+    # They ask only once: what they receive later is a notification.
     for socket in sockets:
         socket.send(ask())
         assert socket.receive() == NOT_YET
     first.click_done()
     for socket in sockets:
         assert socket.receive(SECONDS) == MOVED
-    for member in (first, second):
-        member.expect_results(moved_by=1)
+    first.expect_results(moved_by=1)
+    assert second.moved_by() == 1
 
 
 def test_m1_the_production_server_on_postgresql(
@@ -145,37 +145,8 @@ def test_m1_the_production_server_on_postgresql(
     assert Visitor(session.through(further.url), 3).moved_by() == 2
 
 
-def join_at(server: Server, member: Member, connect: Connect) -> Member:
-    """Open the page repeatedly until nginx passes its socket to this process.
-
-    nginx chooses the process with the fewest connections, which may always be the same one. So a
-    few more sockets stay open at the other process.
-    """
-    addresses: dict[str, str] = {}  # oTree's pages open other sockets, too
-    answers: dict[str, str] = {}
-
-    def record(event: dict[str, Any]) -> None:
-        answers[addresses[event["requestId"]]] = event["response"]["headers"][PROCESS]
-
-    tools = member.context.new_cdp_session(member.page)
-    tools.on("Network.webSocketCreated", lambda e: addresses.update({e["requestId"]: e["url"]}))
-    tools.on("Network.webSocketHandshakeResponseReceived", record)
-    tools.send("Network.enable")
-    member.open().ready()
-    while not is_at(server, answers.pop(member.socket_url)):
-        for socket in [connect(member.socket_url) for _ in range(4)]:
-            if is_at(server, socket.header(PROCESS)):
-                socket.close()
-        member.open().ready()
-    return member
-
-
 def connect_at(server: Server, url: str, connect: Connect) -> Socket:
     """Connect repeatedly until nginx passes the socket to this process."""
-    while not is_at(server, (socket := connect(url)).header(PROCESS)):
+    while (socket := connect(url)).header(PROCESS) != f"127.0.0.1:{server.port}":
         pass
     return socket
-
-
-def is_at(server: Server, answered_by: str) -> bool:
-    return answered_by == f"127.0.0.1:{server.port}"

@@ -36,6 +36,7 @@ from harness.faults import Proxy
 from harness.instrumented import CROWDS, GROUPS, MANY_GROUPS, Instrumented, build, edit
 from harness.members import HURRIED, Member, Network, Session, Socket, Tabs, Visitor
 from harness.protocol import MOVED, click
+from harness.services import running
 from harness.trials import Plan, Trial
 
 OpenGroup = Callable[..., list[Member]]
@@ -45,9 +46,6 @@ SocketUrl = Callable[[Session, str], str]
 Connect = Callable[..., Socket]
 MoveOn = Callable[[Session, int], None]
 RunTrial = Callable[[Callable[[Session, int], Watched]], None]
-
-SERVERS = ("built_production", "built_instrumented", "server")
-"""The fixtures that start a server for the whole run."""
 
 VIEWPORT: ViewportSize = {"width": 400, "height": 300}
 """Small, since drawing takes time."""
@@ -114,18 +112,9 @@ def trial_seeds(config: pytest.Config) -> list[int]:
     return [seed for seed in range(trials) if seed not in recorded]
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Check first that the right release is installed: every other test depends on it.
-
-    With pytest-xdist and `--dist loadgroup`, the tests of one server run in one process, so that
-    each server is started only once.
-    """
+    """Check first that the right release is installed: every other test depends on it."""
     items.sort(key=lambda item: "test_the_release_is_the_one" not in item.name)
-    for item in items:
-        servers = [name for name in SERVERS if name in getattr(item, "fixturenames", ())]
-        if servers and item.config.pluginmanager.hasplugin("xdist"):
-            item.add_marker(pytest.mark.xdist_group(servers[0]))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -216,7 +205,6 @@ def server(
 ) -> Iterator[Server]:
     """The release's development server, on the project as it was exported.
 
-    In the end it is killed: while pages are open, some servers need five seconds to stop gently.
     Only MANY_GROUPS is added to its settings. With --variant, the variant's release check is
     disabled: it would stop the server on a release outside its range, whether the app works there
     or not.
@@ -229,9 +217,8 @@ def server(
     command = variants.serving(release).development_server(release)
     server = Server(environment, folder / "project", command, free_port(), folder / "server.log")
     server.prepare()
-    with server:
+    with running(server):
         yield server
-        server.kill()
 
 
 @pytest.fixture(scope="session")
@@ -240,8 +227,8 @@ def built_instrumented(
 ) -> Iterator[Instrumented]:
     """The instrumented copy of the project, with two rounds, a twin app and taps."""
     built = build(export, environment, tmp_path_factory.mktemp("instrumented"))
-    yield built
-    built.server.kill()
+    with running(built.server):
+        yield built
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ pause it. The code under test is still what the export wrote; `build` lists all 
 
 import json
 import re
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,6 +114,13 @@ class Instrumented:
 
     def _files(self, label: str) -> tuple[Path, Path]:
         return self.taps / f"{label}.hold", self.taps / f"{label}.held"
+
+    def clicks(self) -> int:
+        """Return how many clicks its database has on record, which are committed."""
+        with closing(sqlite3.connect(self.server.project / "db.sqlite3")) as database:
+            query = "SELECT count(*) FROM channelsmin_group WHERE moved_by > 0"
+            (number,) = database.execute(query).fetchone()
+        return int(number)
 
     def printed(self) -> str:
         """Return what the project's code has printed since the server was first started."""
