@@ -2,8 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
-from pathlib import Path
+from contextlib import ExitStack, closing
 
 import pytest
 from playwright.sync_api import Playwright
@@ -26,18 +25,25 @@ def require(engine: str, playwright: Playwright) -> None:
 
 
 @pytest.fixture(scope="session")
-def new_tabs(
-    playwright: Playwright, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Mapping[str, NewTab]]:
-    """For each engine, what opens a tab with an empty profile."""
-    for engine in engines.ENGINES:
-        require(engine, playwright)
-    with ExitStack() as started:
-        folder = tmp_path_factory.mktemp("profiles")
-        yield {
-            "firefox": started.enter_context(engines.firefox(playwright, folder / "firefox")),
-            "webkit": started.enter_context(engines.webkit(playwright, folder / "webkit")),
-        }
+def firefox(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewTab]:
+    """What opens a tab of Firefox."""
+    require("firefox", playwright)
+    with engines.firefox(playwright, tmp_path_factory.mktemp("profiles") / "firefox") as new_tab:
+        yield new_tab
+
+
+@pytest.fixture(scope="session")
+def webkit(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewTab]:
+    """What opens a tab of WebKit, with an empty profile."""
+    require("webkit", playwright)
+    with engines.webkit(playwright, tmp_path_factory.mktemp("profiles") / "webkit") as new_tab:
+        yield new_tab
+
+
+@pytest.fixture(scope="session")
+def new_tabs(firefox: NewTab, webkit: NewTab) -> Mapping[str, NewTab]:
+    """For each engine, what opens a tab."""
+    return {"firefox": firefox, "webkit": webkit}
 
 
 @pytest.fixture(params=engines.ENGINES)
@@ -172,9 +178,13 @@ def test_p4_a_page_from_the_back_forward_cache_moves(
 
 
 def test_p4_with_any_fault_all_members_arrive_and_nobody_else_in_firefox(
-    playwright: Playwright, tmp_path: Path, run_trial: RunTrial
+    firefox: NewTab, run_trial: RunTrial
 ) -> None:
     """The trials of fault injection, as the contract suite makes them in Chromium."""
-    require("firefox", playwright)
-    with engines.firefox(playwright, tmp_path / "profile") as new_tab:
-        run_trial(lambda session, place: Participant.at(new_tab(), session, place).connected())
+    with ExitStack() as tabs:
+
+        def join(session: Session, place: int) -> Participant:
+            tab = tabs.enter_context(closing(firefox()))
+            return Participant.at(tab, session, place).connected()
+
+        run_trial(join)

@@ -58,6 +58,9 @@ class Tab(Protocol):
     def click(self, css: str) -> None:
         """Click this element."""
 
+    def close(self) -> None:
+        """Close the tab."""
+
 
 NewTab = Callable[[], Tab]
 
@@ -83,6 +86,10 @@ class PlaywrightTab:
     def click(self, css: str) -> None:
         """Click the element."""
         self.page.click(css)
+
+    def close(self) -> None:
+        """Close the page."""
+        self.page.close()
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,10 @@ class WebDriverTab:
     def click(self, css: str) -> None:
         """Click the element."""
         self._ask(f"{self._element(css)}/click")
+
+    def close(self) -> None:
+        """Close the window, and with it the session."""
+        self.client.delete("window").raise_for_status()
 
 
 class Marionette:
@@ -189,6 +200,11 @@ class MarionetteTab:
     def click(self, css: str) -> None:
         """Click the element."""
         self._ask("ElementClick", id=self._element(css))
+
+    def close(self) -> None:
+        """Close the tab, and turn to the first one, which Firefox began with."""
+        first, *_ = self._ask("CloseWindow")
+        self.firefox.ask("WebDriver:SwitchToWindow", handle=first, focus=False)
 
 
 @contextmanager
