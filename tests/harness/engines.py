@@ -36,6 +36,8 @@ START_SECONDS = 60
 AS_IF_IN_FRONT = {
     "dom.min_background_timeout_value": "4",
     "dom.timeout.enable_budget_timer_throttling": "false",
+    "dom.ipc.processPrelaunch.enabled": "false",
+    "dom.ipc.processCount.webIsolated": "1",
 }
 """Preferences of Firefox: a participant has one tab, in front, so no tab has slow timers."""
 
@@ -152,6 +154,10 @@ class Marionette:
             raise EngineError(f"{command}: {error['message']}")
         return result.get("value", result) if isinstance(result, dict) else result
 
+    def new_tab(self) -> str:
+        """Open a tab, and return its handle."""
+        return str(self.ask("WebDriver:NewWindow", type="tab", focus=True)["handle"])
+
     def _read(self) -> Any:
         length = b""
         while (digit := self._file.read(1)) != b":":
@@ -176,6 +182,8 @@ class MarionetteTab:
 
     firefox: Marionette
     handle: str
+    idle: list[str]
+    """The handles of the tabs that were closed."""
 
     def _ask(self, command: str, **parameters: object) -> Any:
         self.firefox.ask("WebDriver:SwitchToWindow", handle=self.handle, focus=False)
@@ -202,9 +210,9 @@ class MarionetteTab:
         self._ask("ElementClick", id=self._element(css))
 
     def close(self) -> None:
-        """Close the tab, and turn to the first one, which Firefox began with."""
-        first, *_ = self._ask("CloseWindow")
-        self.firefox.ask("WebDriver:SwitchToWindow", handle=first, focus=False)
+        """Leave its page; the next tab that is opened is this one, since a new one takes long."""
+        self.goto("about:blank")
+        self.idle.append(self.handle)
 
 
 @contextmanager
@@ -232,10 +240,11 @@ def firefox(playwright: Playwright, folder: Path) -> Iterator[NewTab]:
         listening([SYSTEMS_FIREFOX, *options], port, seconds=START_SECONDS),
         closing(Marionette(port)) as connection,
     ):
+        idle: list[str] = []
 
         def open_tab() -> Tab:
-            opened = connection.ask("WebDriver:NewWindow", type="tab", focus=True)
-            return MarionetteTab(connection, opened["handle"])
+            handle = idle.pop() if idle else connection.new_tab()
+            return MarionetteTab(connection, handle, idle)
 
         yield open_tab
 
