@@ -146,7 +146,10 @@ def test_m1_the_production_server_on_postgresql(
 
 
 def connect_at(server: Server, url: str, connect: Connect) -> Socket:
-    """Connect repeatedly until nginx passes the socket to this process."""
+    """Connect repeatedly until nginx passes the socket to this process.
+
+    It chooses the one with the fewest connections, and those to the other one stay open.
+    """
     while (socket := connect(url)).header(PROCESS) != f"127.0.0.1:{server.port}":
         pass
     return socket

@@ -36,10 +36,14 @@ START_SECONDS = 60
 AS_IF_IN_FRONT = {
     "dom.min_background_timeout_value": "4",
     "dom.timeout.enable_budget_timer_throttling": "false",
+}
+"""Preferences of Firefox: a participant has one tab, in front, so no tab has slow timers."""
+
+FEW_PROCESSES = {
     "dom.ipc.processPrelaunch.enabled": "false",
     "dom.ipc.processCount.webIsolated": "1",
 }
-"""Preferences of Firefox: a participant has one tab, in front, so no tab has slow timers."""
+"""Preferences of Firefox: one process for all tabs, and none in reserve, since each takes long."""
 
 KEYS = {"Enter": "\ue007", "Space": " "}
 """WebDriver's codes: https://www.w3.org/TR/webdriver2/#keyboard-actions"""
@@ -231,7 +235,7 @@ def firefox(playwright: Playwright, folder: Path) -> Iterator[NewTab]:
         return
     port = free_port()
     folder.mkdir()
-    preferences = {"marionette.port": str(port), **AS_IF_IN_FRONT}
+    preferences = {"marionette.port": str(port), **AS_IF_IN_FRONT, **FEW_PROCESSES}
     (folder / "user.js").write_text(
         "".join(f'user_pref("{name}", {value});\n' for name, value in preferences.items())
     )
