@@ -13,7 +13,6 @@ from channelsmin.runtime.server import Server, run_otree
 from harness.fixtures import Connect, OpenGroup
 from harness.members import Session, Visitor
 from harness.protocol import MOVED, NOT_YET, ask
-from harness.services import running
 
 
 def test_added_to_a_project_of_ones_own_under_two_names_one_click_moves_each_group(
@@ -37,7 +36,7 @@ def test_added_to_a_project_of_ones_own_under_two_names_one_click_moves_each_gro
     command = export.variant.development_server(release)
     server = Server(environment, project, command, free_port(), tmp_path / "server.log")
     server.prepare()
-    with running(server):
+    with server:
         for app in ("channelsmin", "lobby"):
             session = Session.create(admin, server.url, app)
             (second,) = open_group(session, 2)

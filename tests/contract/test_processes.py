@@ -67,9 +67,7 @@ def built_production(
         ended = run_otree(environment, project, *step.split(), extra=extra)
         assert ended.returncode == 0, ended.stdout
     log = folder / "server.log"
-    with services.running(
-        Server(environment, project, commands.first, free_port(), log, extra)
-    ) as built:
+    with Server(environment, project, commands.first, free_port(), log, extra) as built:
         yield built
 
 
@@ -87,7 +85,7 @@ def further(built_production: Server, export: Export) -> Iterator[Server]:
     first, command = built_production, production_servers(export).further
     log = first.log.with_name("further.log")
     further = Server(first.environment, first.project, command, free_port(), log, first.extra)
-    with services.running(further):
+    with further:
         yield further
 
 

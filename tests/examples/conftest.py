@@ -19,7 +19,6 @@ from channelsmin.runtime.processes import free_port
 from channelsmin.runtime.server import Server
 from harness.fixtures import NewContext
 from harness.members import Network, Session
-from harness.services import running
 
 Join = Callable[..., list["Player"]]
 
@@ -73,7 +72,7 @@ def server(
     command = variants.serving(release).development_server(release)
     server = Server(environment, folder / "project", command, free_port(), folder / "server.log")
     server.prepare()
-    with running(server):
+    with server:
         yield server
 
 

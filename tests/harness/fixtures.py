@@ -36,7 +36,6 @@ from harness.faults import Proxy
 from harness.instrumented import CROWDS, GROUPS, MANY_GROUPS, Instrumented, build, edit
 from harness.members import HURRIED, Member, Network, Session, Socket, Tabs, Visitor
 from harness.protocol import MOVED, click
-from harness.services import running
 from harness.trials import Plan, Trial
 
 OpenGroup = Callable[..., list[Member]]
@@ -217,7 +216,7 @@ def server(
     command = variants.serving(release).development_server(release)
     server = Server(environment, folder / "project", command, free_port(), folder / "server.log")
     server.prepare()
-    with running(server):
+    with server:
         yield server
 
 
@@ -227,7 +226,7 @@ def built_instrumented(
 ) -> Iterator[Instrumented]:
     """The instrumented copy of the project, with two rounds, a twin app and taps."""
     built = build(export, environment, tmp_path_factory.mktemp("instrumented"))
-    with running(built.server):
+    with built.server:
         yield built
 
 

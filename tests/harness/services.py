@@ -1,7 +1,7 @@
-"""Servers for the length of a block: oTree's, and what it needs in production.
+"""The services that oTree needs in production: PostgreSQL, Redis and nginx.
 
-PostgreSQL, Redis and nginx are started from the program that is installed on this machine, on a
-free port of the loopback interface, with their data in a new folder. If the program is missing,
+Each is started from the program that is installed on this machine, on a free port of the loopback
+interface, with its data in a new folder. It is ended after the block. If the program is missing,
 the error message says what to install.
 """
 
@@ -20,7 +20,6 @@ from channelsmin.paths import ROOT
 from channelsmin.runtime import programs
 from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.processes import free_port, listening
-from channelsmin.runtime.server import Server
 
 PROCESS = "X-Process"
 """The header in which nginx names the server process that has answered."""
@@ -55,16 +54,6 @@ class Database:
         options = ["--no-psqlrc", "--tuples-only", "--no-align", "--command", sql]
         command = [_program("psql"), self.url, *options]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-
-@contextmanager
-def running(server: Server) -> Iterator[Server]:
-    """Run an oTree server, and kill it in the end: a gentle stop can take it five seconds."""
-    server.start()
-    try:
-        yield server
-    finally:
-        server.kill()
 
 
 @contextmanager

@@ -50,8 +50,9 @@ def run_otree(
 class Server:
     """One oTree server, started by `command` in the project's folder.
 
-    A context manager: the server is up at the top of the block, and all of its processes have
-    ended after it, whatever happens inside. What it prints is appended to `log`.
+    A context manager: the server is up at the top of the block, and all of its processes are
+    killed after it, whatever happens inside: while pages are open, some servers need five seconds
+    to stop gently. What it prints is appended to `log`.
     """
 
     def __init__(
@@ -164,5 +165,5 @@ class Server:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Stop it."""
-        self.stop()
+        """Kill it."""
+        self.kill()
