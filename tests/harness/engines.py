@@ -142,6 +142,8 @@ class Marionette:
 
     def __init__(self, port: int) -> None:
         """Connect to the Firefox that listens on this port, and start a session."""
+        self.idle_tabs: list[str] = []
+        """The handles of the tabs that were closed; opening another one takes long."""
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._file = self._socket.makefile("rb")
         self._number = 0
@@ -159,7 +161,9 @@ class Marionette:
         return result.get("value", result) if isinstance(result, dict) else result
 
     def new_tab(self) -> str:
-        """Open a tab, and return its handle."""
+        """Return the handle of a tab that nobody uses: of an idle one, else of a new one."""
+        if self.idle_tabs:
+            return self.idle_tabs.pop()
         return str(self.ask("WebDriver:NewWindow", type="tab", focus=True)["handle"])
 
     def _read(self) -> Any:
@@ -186,8 +190,6 @@ class MarionetteTab:
 
     firefox: Marionette
     handle: str
-    idle: list[str]
-    """The handles of the tabs that were closed."""
 
     def _ask(self, command: str, **parameters: object) -> Any:
         self.firefox.ask("WebDriver:SwitchToWindow", handle=self.handle, focus=False)
@@ -214,9 +216,9 @@ class MarionetteTab:
         self._ask("ElementClick", id=self._element(css))
 
     def close(self) -> None:
-        """Leave its page; the next tab that is opened is this one, since a new one takes long."""
+        """Leave its page; Firefox keeps the tab for the next member."""
         self.goto("about:blank")
-        self.idle.append(self.handle)
+        self.firefox.idle_tabs.append(self.handle)
 
 
 @contextmanager
@@ -244,13 +246,7 @@ def firefox(playwright: Playwright, folder: Path) -> Iterator[NewTab]:
         listening([SYSTEMS_FIREFOX, *options], port, seconds=START_SECONDS),
         closing(Marionette(port)) as connection,
     ):
-        idle: list[str] = []
-
-        def open_tab() -> Tab:
-            handle = idle.pop() if idle else connection.new_tab()
-            return MarionetteTab(connection, handle, idle)
-
-        yield open_tab
+        yield lambda: MarionetteTab(connection, connection.new_tab())
 
 
 @contextmanager
