@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from playwright.sync_api import BrowserContext, Error, Page, Route, expect
+from playwright.sync_api import Error, Page, Route, expect
 
 from channelsmin.runtime.server import Server
 from harness.admin import exported
@@ -19,7 +19,7 @@ from harness.fixtures import (
     SocketUrl,
 )
 from harness.instrumented import NEWS, Instrumented
-from harness.members import ON_RESULTS, Member, Network, Session, Socket, Visitor
+from harness.members import ON_RESULTS, Network, Session, Socket, Visitor
 from harness.protocol import MOVED, NOT_YET, ask, click
 
 
@@ -47,11 +47,10 @@ def test_a1_a_click_by_any_member_takes_the_whole_group_on(
 
 
 def test_a2_another_group_and_another_session_stay(
-    admin: Page, server: Server, groups: Groups, open_group: OpenGroup
+    server: Server, groups: Groups, elsewhere: Session, open_group: OpenGroup
 ) -> None:
     ours, theirs = groups.new(server), groups.new(server)
     assert ours.code == theirs.code
-    elsewhere = Session.create(admin, server.url, "channelsmin")
     (clicker,) = open_group(ours, 1)
     others = [open_group(session, 2)[0] for session in (theirs, elsewhere)]
     companions = [Visitor(session, 1).visit() for session in (theirs, elsewhere)]
@@ -300,9 +299,9 @@ def test_a8_a_click_is_sent_once_over_the_socket_and_not_again_over_http(
 
 
 def test_a8_a_click_before_a_reload_is_remembered(
-    session: Session, proxy: Proxy, context: BrowserContext
+    session: Session, proxy: Proxy, open_member: OpenMember
 ) -> None:
-    member = Member(context, session.through(proxy.url), 2).open().ready()
+    member = open_member(session.through(proxy.url), 2).ready()
     proxy.cut()
     member.click_done()
     with suppress(Error):  # the browser shows its error page

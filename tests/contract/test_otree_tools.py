@@ -14,7 +14,7 @@ from channelsmin.runtime.environment import Environment
 from channelsmin.runtime.export import Export, write
 from channelsmin.runtime.server import run_otree
 from harness.admin import advance_slowest, exported, open_monitor
-from harness.fixtures import Connect, OpenGroup, OpenMember
+from harness.fixtures import Connect, Groups, OpenGroup, OpenMember
 from harness.instrumented import Instrumented
 from harness.members import NOBODY, Member, Session, Tabs, Visitor
 from harness.protocol import MOVED, click
@@ -105,9 +105,9 @@ def test_b3_advance_slowest_leaves_the_group_consistent(
 
 
 def test_b3_a_page_timeout_leaves_the_group_consistent(
-    admin: Page, instrumented: Instrumented, open_member: OpenMember
+    instrumented: Instrumented, groups: Groups, open_member: OpenMember
 ) -> None:
-    session = Session.create(admin, instrumented.server.url, "timeout")
+    session = groups.new(instrumented.server, "timeout")
     expect_consistent([open_member(session, place) for place in (1, 2)])
 
 
@@ -118,9 +118,9 @@ def expect_consistent(group: Sequence[Member | Visitor]) -> None:
 
 
 def test_a9_a_timeout_is_not_a_click_and_takes_nobody_along(
-    admin: Page, instrumented: Instrumented, open_member: OpenMember, connect: Connect
+    instrumented: Instrumented, groups: Groups, open_member: OpenMember, connect: Connect
 ) -> None:
-    session = Session.create(admin, instrumented.server.url, "timeout")
+    session = groups.new(instrumented.server, "timeout")
     first = open_member(session, 1).ready()
     first.expect_results(moved_by=NOBODY)
     expect(first.page.get_by_text("You have moved on")).to_be_visible()

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import expect
 
 from channelsmin.runtime.export import Export, write
 from harness.fixtures import MoveOn, OpenGroup, OpenMember
-from harness.members import HURRIED, Member, Network, Session
+from harness.members import HURRIED, Member, Network, Session, Tabs
 
 
 def test_p1_one_sentence_and_one_button_named_done(session: Session, open_group: OpenGroup) -> None:
@@ -100,11 +100,12 @@ def test_p3_every_text_that_a_participant_reads_is_in_one_place(
 
 
 @pytest.mark.parametrize("missing", ["AbortController", "WebSocket"])
-def test_p4_the_page_works_without(session: Session, context: BrowserContext, missing: str) -> None:
+def test_p4_the_page_works_without(session: Session, tabs: Tabs, missing: str) -> None:
     """Browsers of 2017 have no AbortController; a WebSocket can be forbidden."""
-    context.add_init_script(HURRIED + WITHOUT[missing])
-    second, third = (Member(context, session, place).open() for place in (2, 3))
+    second, third = (Member(tabs.context, session, place) for place in (2, 3))
     for member in (second, third):
+        member.page.add_init_script(HURRIED + WITHOUT[missing])
+        member.open()
         expect(member.page.get_by_role("button", name="Done")).to_be_visible()
     second.click_done()
     for member in (second, third):
@@ -125,8 +126,8 @@ WITHOUT = {
 }
 
 
-def test_p4_the_page_fits_on_a_phone(session: Session, context: BrowserContext) -> None:
-    member = Member(context, session, 1)
+def test_p4_the_page_fits_on_a_phone(session: Session, tabs: Tabs) -> None:
+    member = Member(tabs.context, session, 1)
     member.page.set_viewport_size({"width": 360, "height": 640})
     member.open().ready()
     button = member.page.get_by_role("button", name="Done")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import pytest
-from playwright.sync_api import Page
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin
 
@@ -156,12 +155,11 @@ def test_s2_a_code_that_is_nobodys_gets_nothing_and_does_nothing(
 
 
 def test_s2_a_code_that_is_elsewhere_gets_nothing_and_does_nothing(
-    admin: Page, server: Server, new_group: NewGroup, socket_url: SocketUrl, connect: Connect
+    elsewhere: Session, new_group: NewGroup, socket_url: SocketUrl, connect: Connect
 ) -> None:
     """A participant of another session, and the member of this group who has not come yet."""
     group = new_group(2)
-    foreign = Session.create(admin, server.url, "channelsmin").codes[0]
-    codes = (foreign, group.session.codes[2])
+    codes = (elsewhere.codes[2], group.session.codes[2])
     expect_no_effect([connect(socket_url(group.session, code)) for code in codes], group)
 
 

@@ -33,7 +33,7 @@ from channelsmin.runtime.server import Server
 from channelsmin.testing import browser as browsers
 from harness.arrivals import Watched
 from harness.faults import Proxy
-from harness.instrumented import CROWDS, GROUPS, MANY_GROUPS, Instrumented, build, edit
+from harness.instrumented import CROWDS, Instrumented, build, edit, many_groups
 from harness.members import HURRIED, Member, Network, Session, Socket, Tabs, Visitor
 from harness.protocol import MOVED, click
 from harness.trials import Plan, Trial
@@ -204,13 +204,13 @@ def server(
 ) -> Iterator[Server]:
     """The release's development server, on the project as it was exported.
 
-    Only MANY_GROUPS is added to its settings. With --variant, the variant's release check is
+    Only `many_groups` is added to its settings. With --variant, the variant's release check is
     disabled: it would stop the server on a release outside its range, whether the app works there
     or not.
     """
     folder = tmp_path_factory.mktemp("plain")
     exporting.write(export, folder / "project")
-    edit([folder / "project" / "settings.py"], "(?=\nLANGUAGE_CODE)", MANY_GROUPS)
+    edit([folder / "project" / "settings.py"], "(?=\nLANGUAGE_CODE)", many_groups(162))
     if request.config.getoption("--variant"):
         edit([folder / "project" / exporting.RELEASE_CHECK], r"sys\.exit\(", "str(")
     command = variants.serving(release).development_server(release)
@@ -240,21 +240,22 @@ def instrumented(built_instrumented: Instrumented) -> Instrumented:
 
 @dataclass
 class Groups:
-    """Hands out groups of three that no test has used: parts of one large session per server."""
+    """Hands out groups of three that no test has used: parts of large sessions."""
 
     admin: Page
     guides: dict[str, Session] = field(default_factory=dict)
     """The first group of each session, by the session's code: it belongs to `socket_url`."""
 
-    _unused: dict[str, list[Session]] = field(default_factory=dict)
+    _unused: dict[tuple[str, str], list[Session]] = field(default_factory=dict)
 
-    def new(self, server: Server) -> Session:
-        """Return a fresh group on this server."""
-        unused = self._unused.setdefault(server.url, [])
+    def new(self, server: Server, config: str = "many_groups") -> Session:
+        """Return a fresh group on this server, in a session of this config."""
+        unused = self._unused.setdefault((server.url, config), [])
         if not unused:
-            session = Session.create(self.admin, server.url, "many_groups")
+            session = Session.create(self.admin, server.url, config)
             self.admin.goto("about:blank")
-            self.guides[session.code], *others = map(session.group, range(1, GROUPS + 1))
+            number = len(session.links) // 3
+            self.guides[session.code], *others = map(session.group, range(1, number + 1))
             unused += reversed(others)
         return unused.pop()
 
@@ -416,6 +417,12 @@ def proxy(server: Server) -> Iterator[Proxy]:
 def session(groups: Groups, server: Server) -> Session:
     """A group of three that no test has used."""
     return groups.new(server)
+
+
+@pytest.fixture(scope="session")
+def elsewhere(admin: Page, server: Server) -> Session:
+    """Another session on the server; of its group, one member alone never comes: the third."""
+    return Session.create(admin, server.url, "channelsmin")
 
 
 @pytest.fixture

@@ -34,26 +34,27 @@ CROWDS = range(3, 31)
 There is one more config than sizes, since a trial may need a place for a misbehaving client.
 """
 
-GROUPS = 60
-"""The number of groups in the session `many_groups`."""
 
-MANY_GROUPS = f"""
+def many_groups(participants: int) -> str:
+    """Return settings that add `many_groups`, a session of so many participants."""
+    return f"""
 WHITENOISE_MAX_AGE = 3600  # without it, browsers ask oTree 3 for each static file of each page
 SESSION_CONFIGS.append(
     dict(
         name='many_groups',
         display_name='many groups',
-        num_demo_participants={3 * GROUPS},
+        num_demo_participants={participants},
         app_sequence=['channelsmin'],
     )
 )
 """
 
-CONFIGS = f"""{MANY_GROUPS}
+
+CONFIGS = f"""{many_groups(36)}
 for name, app, size, more in [
     ('twin', 'twin', 3, {{}}),
     ('bots', 'channelsmin', 3, {{'use_browser_bots': True}}),
-    ('timeout', 'channelsmin', 3, {{'seconds_on_my_page': 1}}),
+    ('timeout', 'channelsmin', 9, {{'seconds_on_my_page': 1}}),
     *[('crowd_%d' % size, 'crowd', size, {{}}) for size in {[*CROWDS, CROWDS.stop]}],
 ]:
     SESSION_CONFIGS.append(

@@ -184,12 +184,12 @@ class Tabs:
 
     def __init__(self, context: BrowserContext) -> None:
         """Begin without a tab."""
-        self._context = context
+        self.context = context
         self._idle: list[Page] = []
 
     def new_page(self) -> Page:
         """Return a tab that no test uses."""
-        return self._idle.pop() if self._idle else self._context.new_page()
+        return self._idle.pop() if self._idle else self.context.new_page()
 
     def take_back(self, tab: Page) -> None:
         """Keep the tab for the next test, and leave MyPage, which would go on asking the server.
