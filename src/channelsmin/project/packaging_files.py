@@ -4,7 +4,6 @@ import ast
 import configparser
 import json
 import re
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -15,7 +14,7 @@ import yaml
 
 from channelsmin.errors import UserError
 from channelsmin.paths import read_toml
-from channelsmin.project import requirements
+from channelsmin.project import build_files, requirements
 from channelsmin.project.requirements import text_of
 from channelsmin.project.source import (
     NAMES,
@@ -133,10 +132,10 @@ def _pyproject(file: Path) -> Iterator[Statement]:
             yield source
     groups = (_table(group, "dependencies") for group in _table(poetry, "group").values())
     main = _table(poetry, "dependencies")
-    pixi = _table(table, "tool", "pixi", "pypi-dependencies")
-    for entries in (main, _table(poetry, "dev-dependencies"), *groups, pixi):
+    for entries in (main, _table(poetry, "dev-dependencies"), *groups):
         for name, wanted in entries.items():
             yield from _wanted(name, wanted)
+    yield from _pixi(_table(table, "tool", "pixi"))
     for wanted in (project.get("requires-python"), main.get("python")):
         if isinstance(wanted, str) and (hint := python_from("", _as_range(wanted))):
             yield hint
@@ -149,8 +148,29 @@ def _as_range(text: str) -> str:
     return f"=={text}" if re.fullmatch(r"\d+\.\d+\.\*", text) else text
 
 
+def _pixi_toml(file: Path) -> Iterator[Statement]:
+    yield from _pixi(_toml(file))
+
+
+def _pixi(table: Mapping[str, Any]) -> Iterator[Statement]:
+    for part in (table, *_table(table, "feature").values()):
+        for name, wanted in _table(part, "pypi-dependencies").items():
+            yield from _wanted(name, wanted)
+        python = _table(part, "dependencies").get("python")
+        if isinstance(python, str) and (hint := python_from("", _as_range(python))):
+            yield hint
+
+
 def _lock(file: Path) -> Iterator[Statement]:
-    table = _toml(file)
+    yield from _locked(_toml(file))
+
+
+def _yaml_lock(file: Path) -> Iterator[Statement]:
+    table = _yaml(file)
+    yield from _locked(table if isinstance(table, Mapping) else {})
+
+
+def _locked(table: Mapping[str, Any]) -> Iterator[Statement]:
     for package in (*_list(table.get("package")), *_list(table.get("packages"))):
         if not isinstance(package, Mapping):
             continue
@@ -260,75 +280,6 @@ def _yaml(file: Path) -> object:
         raise _unreadable(file, str(error).splitlines()[0]) from error
 
 
-def _commands(file: Path) -> Iterator[Statement]:
-    """Read `pip install otree==3.3.11` and the Python of an image or of a CI job.
-
-    What a variable of the file gives is filled in; a word with another variable says nothing.
-    """
-    text, variables = text_of(file), dict[str, str]()
-    for number, line in _logical_lines(text):
-        written = _filled_in(_as_shell(re.split(r"(?:^|\s)#", line)[0]), variables)
-        variables |= dict(VARIABLES.findall(written))
-        for part in re.split(r"&&|\|\||;(?!\s*python)", written):
-            installs = re.search(r"\b(?:pip[\d.]*|uv)(?: pip)? (?:install|add)\b(.*)", part)
-            for word in _words(installs[1]) if installs else ():
-                if _installs_otree(word) and (source := from_text("", word, number, Weight.BUILD)):
-                    yield source
-        if image := IMAGE.search(written):
-            yield PythonHint("", image[1], number)
-    for job in JOB.finditer(text):
-        yield PythonHint("", job[1], text.count("\n", 0, job.start(1)) + 1)
-
-
-VARIABLES = re.compile(r"(?:^\s*(?:ARG|ENV|export)\s+|\s)(\w+)[= ]['\"]?([\w.]+)")
-"""Where a Dockerfile or a script gives a variable its value."""
-
-
-IMAGE = re.compile(r"(?:^\s*FROM|image['\"]?:)\s+\S*python:(?:\d+-)?(\d+\.\d+)", re.IGNORECASE)
-"""Where a Dockerfile, a compose file or a CI file names an image of Python."""
-
-JOB = re.compile(
-    r"^[ \t]*(?:-[ \t]+)?python(?:-version)?:\s*(?:-\s+|\[\s*)?['\"]?(\d+\.\d+)[\d.]*['\"]?\s*\]?"
-    r"[ \t]*(?:#.*)?$(?!\s*-\s*['\"]?\d)",
-    re.MULTILINE,
-)
-"""Where a CI file names the only Python of a job: of a list of several, none is the project's."""
-
-
-def _as_shell(line: str) -> str:
-    """Return `RUN ["pip", "install", "otree"]` as one would type it: `pip install otree`."""
-    words = re.fullmatch(r"\s*RUN\s*\[(.*)\]\s*", line, re.IGNORECASE)
-    return re.sub(r"[\"',\s]+", " ", words[1]) if words else line
-
-
-def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines with those that continue them, numbered by the first one."""
-    number = 1
-    for line in re.split(r"(?<!\\)\n", text.replace("\r\n", "\n")):
-        yield number, line.replace("\\\n", "  ")
-        number += 1 + line.count("\n")
-
-
-def _filled_in(line: str, variables: Mapping[str, str]) -> str:
-    """Return a line with the values of `$NAME`, `${NAME}` and `${NAME:-default}`, if known."""
-    pattern = r"\$(?:\{(\w+)(?::?-([\w.]+))?\}|(\w+))"
-    return re.sub(
-        pattern, lambda found: variables.get(found[1] or found[3], found[2] or found[0]), line
-    )
-
-
-def _installs_otree(word: str) -> bool:
-    about = re.match(r"otree(-core)?($|\[|[=<>~!])|git\+|https?://", word, re.IGNORECASE)
-    return bool(about) and "$" not in word
-
-
-def _words(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return re.sub(r"[\"']", "", text).split()
-
-
 def _python_only(file: Path) -> Iterator[Statement]:
     for number, line in enumerate(text_of(file).splitlines(), 1):
         if hint := python_from("", line, number):
@@ -362,15 +313,15 @@ NAMED = re.compile(
 """Where a text names a release of oTree, with the words that let later ones in."""
 
 
-COMPOSE = "*compose*.y*ml"
-"""The names of Docker's compose files, as a pattern."""
-
 READERS: Mapping[str, Callable[[Path], Iterable[Statement]]] = {
     "pyproject.toml": _pyproject,
     "uv.lock": _lock,
     "poetry.lock": _lock,
     "pdm.lock": _lock,
     "pylock*.toml": _lock,
+    "pixi.lock": _yaml_lock,
+    "conda-lock.y*ml": _yaml_lock,
+    "pixi.toml": _pixi_toml,
     "Pipfile": _pipfile,
     "Pipfile.lock": _pipfile_lock,
     "setup.py": _setup_py,
@@ -380,17 +331,19 @@ READERS: Mapping[str, Callable[[Path], Iterable[Statement]]] = {
     "runtime.txt": _python_only,
     ".python-version": _python_only,
     ".tool-versions": _tool_versions,
-    "Dockerfile*": _commands,
-    "*/Dockerfile*": _commands,
-    "*.Dockerfile": _commands,
-    COMPOSE: _commands,
-    ".devcontainer/devcontainer.json": _commands,
-    ".github/workflows/*.y*ml": _commands,
-    ".gitlab-ci.yml": _commands,
-    ".travis.yml": _commands,
-    ".circleci/config.yml": _commands,
-    "azure-pipelines.yml": _commands,
+    "Dockerfile*": build_files.commands,
+    "*/Dockerfile*": build_files.commands,
+    "*.Dockerfile": build_files.commands,
+    build_files.COMPOSE: build_files.commands,
+    ".devcontainer/devcontainer.json": build_files.commands,
+    ".github/workflows/*.y*ml": build_files.commands,
+    ".gitlab-ci.yml": build_files.commands,
+    ".travis.yml": build_files.commands,
+    ".circleci/config.yml": build_files.commands,
+    "azure-pipelines.yml": build_files.commands,
+    **dict.fromkeys(("render.yaml", "nixpacks.toml", "railway.*"), build_files.commands),
+    "tox.ini": build_files.tox,
     "[Rr][Ee][Aa][Dd][Mm][Ee]*": _readme,
-    **dict.fromkeys(("Makefile", "Vagrantfile", "*.sh", "*.bat", "*.ps1"), _commands),
+    **dict.fromkeys(("Makefile", "Vagrantfile", "*.sh", "*.bat", "*.ps1"), build_files.commands),
 }
 """Who reads which file."""

@@ -15,7 +15,7 @@ INCLUDES = re.compile(r"(?:-r|--requirement|-c|--constraint)[\s=]*(\S.*)")
 FILES = (
     *("requirement*.txt", "requirement*.in", "*requirements.txt"),
     *("Requirement*.txt", "*Requirements.txt", "reqs*.txt"),
-    *("requirements/*.txt", "requirements/*.in"),
+    *("requirements/*.txt", "requirements/*.in", "requirements*.lock"),
 )
 """What requirements files are called: a name such as Requirements.txt works on Windows."""
 

@@ -14,10 +14,10 @@ import yaml
 
 from channelsmin.matrix import api_changes
 from channelsmin.project import pick
+from channelsmin.project.build_files import COMPOSE
 from channelsmin.project.detect_release import Certainty
 from channelsmin.project.doctor.context import Examined
 from channelsmin.project.doctor.finding import Finding
-from channelsmin.project.packaging_files import COMPOSE
 from channelsmin.project.requirements import text_of
 from channelsmin.project.source import PythonHint
 
