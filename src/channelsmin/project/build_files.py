@@ -1,6 +1,5 @@
 """Read what the commands of build files install: Dockerfiles, compose and CI files, scripts."""
 
-import configparser
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -57,18 +56,6 @@ def commands(file: Path) -> Iterator[Source | PythonHint]:
             yield PythonHint("", image[1], number)
     for job in JOB.finditer(text):
         yield PythonHint("", job[1], text.count("\n", 0, job.start(1)) + 1)
-
-
-def tox(file: Path) -> Iterator[Source]:
-    """Read what tox installs; a line for some of its environments only says nothing."""
-    parsed = configparser.ConfigParser(interpolation=None)
-    try:
-        parsed.read_string(text_of(file))
-    except configparser.Error:
-        return
-    for section in parsed.sections():
-        for line in filter(names_otree, parsed[section].get("deps", "").splitlines()):
-            yield from filter(None, (from_text("", line, weight=Weight.BUILD),))
 
 
 def names_otree(word: str) -> bool:

@@ -5,6 +5,7 @@ import configparser
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -238,11 +239,7 @@ def _is_about_otree(text: str) -> bool:
 
 
 def _setup_cfg(file: Path) -> Iterator[Statement]:
-    parsed = configparser.ConfigParser(interpolation=None)
-    try:
-        parsed.read_string(text_of(file))
-    except configparser.Error:
-        return
+    parsed = _ini(file)
     options = parsed["options"] if parsed.has_section("options") else {}
     extras = (
         parsed["options.extras_require"] if parsed.has_section("options.extras_require") else {}
@@ -252,6 +249,21 @@ def _setup_cfg(file: Path) -> Iterator[Statement]:
             yield source
     if hint := python_from("", options.get("python_requires", "")):
         yield hint
+
+
+def _tox(file: Path) -> Iterator[Statement]:
+    """Read what tox installs; a line for some of its environments only says nothing."""
+    for section in _ini(file).values():
+        for line in filter(build_files.names_otree, section.get("deps", "").splitlines()):
+            yield from filter(None, (from_text("", line, weight=Weight.BUILD),))
+
+
+def _ini(file: Path) -> configparser.ConfigParser:
+    """Return what an INI file contains: nothing, if it can't be read."""
+    parsed = configparser.ConfigParser(interpolation=None)
+    with suppress(configparser.Error):
+        parsed.read_string(text_of(file))
+    return parsed
 
 
 def _conda(file: Path) -> Iterator[Statement]:
@@ -342,7 +354,7 @@ READERS: Mapping[str, Callable[[Path], Iterable[Statement]]] = {
     ".circleci/config.yml": build_files.commands,
     "azure-pipelines.yml": build_files.commands,
     **dict.fromkeys(("render.yaml", "nixpacks.toml", "railway.*"), build_files.commands),
-    "tox.ini": build_files.tox,
+    "tox.ini": _tox,
     "[Rr][Ee][Aa][Dd][Mm][Ee]*": _readme,
     **dict.fromkeys(("Makefile", "Vagrantfile", "*.sh", "*.bat", "*.ps1"), build_files.commands),
 }
