@@ -259,7 +259,7 @@ def _tox(file: Path) -> Iterator[Statement]:
 
 
 def _ini(file: Path) -> configparser.ConfigParser:
-    """Return what an INI file contains: nothing, if it can't be read."""
+    """Return what an INI file contains, as far as it can be read."""
     parsed = configparser.ConfigParser(interpolation=None)
     with suppress(configparser.Error):
         parsed.read_string(text_of(file))
