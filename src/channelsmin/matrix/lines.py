@@ -16,8 +16,7 @@ SUITES = {
     "d6168356c771": "9981335",
     "aec1bfe30b80": "f981a02",
     "b0d5a7b13211": "54a32b6",
-    "bc34feb84361": "f921e15",
-    "57c1458a5564": "1bf57cb",
+    "13f16094adfc": "75e7897",
 }
 """The suites that results are from: of each fingerprint, a commit, in order of time."""
 
