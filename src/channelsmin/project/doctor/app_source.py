@@ -7,6 +7,7 @@ import ast
 import functools
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,12 @@ import libcst as cst
 from channelsmin.errors import UserError
 from channelsmin.project import nesting
 from channelsmin.project.doctor.finding import Finding
+
+LISTS = (
+    *(ast.List, ast.Tuple, ast.Dict, ast.ListComp),
+    *(ast.BinOp, ast.IfExp, ast.Name, ast.Subscript),
+)
+"""The expressions that can make a list of pages; what a call returns is not known."""
 
 UNKNOWN = "\0"
 """The place holder, in a text, of a part that is only known when the project runs."""
@@ -287,18 +294,22 @@ class App:
 
     @functools.cached_property
     def _in_sequence(self) -> set[str]:
-        """The names in the page sequence, wherever it is written if oTree's own modules lack it."""
+        """The names in the page sequence, and in the lists that it is put together from.
+
+        They are looked for in all modules if oTree's own ones lack the sequence.
+        """
         module = self._sequence_module
         places = self.modules.values() if module is None else [self.modules[module]]
-        nodes = (node for place in places for node in place.of(*ASSIGNMENTS))
-        return {
-            name_of(item)
-            for node in nodes
-            if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign)
-            and "page_sequence" in _targets(node)
-            and node.value
-            for item in ast.walk(node.value)
-        }
+        parts = defaultdict[str, set[str]](set)
+        for node in (node for place in places for node in place.of(*ASSIGNMENTS, ast.Call)):
+            for target, value in _put_together(node):
+                parts[target].update(map(name_of, ast.walk(value)))
+        found, todo = set[str](), {"page_sequence"}
+        while todo:
+            inside = set[str]().union(*(parts[name] for name in todo))
+            todo = inside - found
+            found |= inside
+        return found
 
     @functools.cached_property
     def page_order(self) -> dict[str, int]:
@@ -514,6 +525,17 @@ def _targets(node: ast.AST) -> set[str]:
     if isinstance(node, ast.Assign):
         return {name_of(target) for target in node.targets}
     return {name_of(node.target)} if isinstance(node, ast.AugAssign | ast.AnnAssign) else set()
+
+
+def _put_together(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """Yield what a statement puts into a list: the list's name, and what it gets."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        if node.func.attr in ("append", "extend", "insert"):
+            yield from ((name_of(node.func.value), argument) for argument in node.args)
+    elif isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign) and node.value:
+        for name in _targets(node):
+            if name == "page_sequence" or isinstance(node.value, LISTS):
+                yield name, node.value
 
 
 def text_of(node: ast.expr, names: Mapping[str, str]) -> str:
