@@ -114,7 +114,8 @@ def _examine(folder: Path, named: str | None) -> Report:
         if not settings.is_remark:
             return Report(picked.release, tuple(app.name for app in apps), tuple(broken))
     read = context.read(picked, apps)
-    findings = list(_checked(read, broken))
+    # Apps that share a template or a module share its faults, too.
+    findings = list(dict.fromkeys(_checked(read, broken)))
     assumed = picked.found.assumptions if picked.found and not picked.pinned else ()
     return Report(
         picked.release,
