@@ -71,6 +71,14 @@ class SettingsFile:
             for string in _listed(config["app_sequence"]):
                 yield text_of(string), self.line_of(string)
 
+    def participants(self, app: str) -> int | None:
+        """Return the size of the demo sessions in which the app is played, None if not known."""
+        for config, sequence in zip(self.configs, self._sequences, strict=True):
+            number = config.get("num_demo_participants")
+            if app in sequence and isinstance(number, cst.Integer):
+                return int(number.evaluated_value)
+        return None
+
     def strings(self, name: str) -> set[str]:
         """Return the strings in all the statements that contain the name."""
         about = (strings for names, strings in self._statements if name in names)

@@ -4,7 +4,7 @@ import ast
 import functools
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -158,6 +158,15 @@ class Context:
         shown = self.shown(page)
         names = dict.fromkeys(name for one in shown for name in one.static_files())
         return [*shown, *(self._scripts[name] for name in names if name in self._scripts)]
+
+    def with_socket(self, app: App) -> list[str]:
+        """Return the names of the app's pages that have to do with a socket of its own."""
+        return [
+            page.node.name
+            for page in app.pages()
+            if any(live_method_of(replace(page, node=node)) for _, node in app.lineage(page))
+            or any(map(_opens, self.loaded(page)))
+        ]
 
     @functools.cached_property
     def _real_time(self) -> dict[str, bool]:

@@ -47,9 +47,20 @@ CONFIG = """
 
 SESSION_CONFIGS = [
     *SESSION_CONFIGS,
-    dict(name={name!r}, display_name='', num_demo_participants={members}, app_sequence=[{app!r}]),
+    dict(
+        next((one for one in SESSION_CONFIGS if {app!r} in one['app_sequence']), {{}}),
+        name={name!r},
+        display_name='',
+        num_demo_participants={members},
+        app_sequence=[{app!r}],
+        use_browser_bots=False,
+    ),
 ]
 """
+"""Adds a session config that begins with an app, and is like the first one that plays it."""
+
+MANY = 8
+"""More members than this are not opened in a browser each, unless a group is as large."""
 
 LIVE_SOCKET = re.compile(r"""id="otree-live"\s+data-socket-url="([^"]+)\"""")
 OURS = "'click' : 'ask'"
@@ -175,25 +186,28 @@ def _played(app: App, read: Examined, server: Server, log: Path) -> list[Finding
 
 
 def _in_browser(app: App, read: Examined, server: Server, log: Path) -> list[Finding]:
-    links = [server.url + link for link in _session(app, server, _group_size(app))]
+    links = [server.url + link for link in _session(app, read, server)]
     logged = len(_quiet(log))
+    with_socket = read.context.with_socket(app)
     try:
-        played = play.play(links)
+        played = play.play(links, with_socket)
     except Exception as error:  # of Playwright, which has no public base class without a browser
         said = str(error).splitlines()[0]
-        raise Stopped("open its first page in a browser", said) from error
+        raise Stopped("open its pages in a browser", said) from error
     findings = [_finding(app.name, Stopped(step, text), log) for step, text in played.problems[:3]]
     real_time = read.context.is_real_time(app)
     if real_time and not played.opened and not findings:
-        why = f"its first page, {played.page}, opened no socket of its own in the browser"
+        if with_socket and play.page_name(played.page) not in with_socket:
+            raise Untried(f"{', '.join(with_socket)} was not reached: {played.page} is still shown")
+        why = f"its page {played.page} opened no socket of its own in the browser"
         findings.append(_finding(app.name, Stopped("open its socket", why), log))
     elif played.clicked and played.moved < played.members and not findings:
         step = f"move everybody at a press of {played.pressed!r}"
         why = f"{played.moved} of {played.members} members left {played.page} in the browser"
         failed = not played.moved and _error(_quiet(log)[logged:])
-        if failed or _is_to_move(app, read, played.moved):
+        if failed or _is_to_move(app, read, played):
             findings.append(_finding(app.name, Stopped(step, why), log))
-    if not findings and (said := _submitted(app, server)):
+    if not findings and (said := _submitted(app, read, server)):
         findings.append(_finding(app.name, Stopped("submit its form without scripts", said), log))
     if not findings:
         done = f"one press of {played.pressed!r}" if played.pressed else "nothing to press; it"
@@ -206,9 +220,9 @@ def _in_browser(app: App, read: Examined, server: Server, log: Path) -> list[Fin
     return findings
 
 
-def _submitted(app: App, server: Server) -> str:
+def _submitted(app: App, read: Examined, server: Server) -> str:
     """Submit the first page of another session's member; return what went wrong, "" if nothing."""
-    link = _session(app, server, _group_size(app))[0]
+    link = _session(app, read, server)[0]
     try:
         return play.submit_without_scripts(server.url + link)
     except Exception as error:  # of Playwright, see above
@@ -216,8 +230,8 @@ def _submitted(app: App, server: Server) -> str:
         return ""
 
 
-def _is_to_move(app: App, read: Examined, moved: int) -> bool:
-    """Return whether one click on the first page certainly has to move the others, or anybody.
+def _is_to_move(app: App, read: Examined, played: play.Played) -> bool:
+    """Return whether one click on the page that was played has to move the others, or anybody.
 
     It has to if a message submits the form or leads to another page, whatever it contains, and also
     if it loads the page again, which is shown under a condition. If one member has moved, the
@@ -225,11 +239,12 @@ def _is_to_move(app: App, read: Examined, moved: int) -> bool:
     """
     if is_ours(app):
         return True
-    pages = app.pages()[:1]
+    name = play.page_name(played.page)
+    pages = [page for page in app.pages() if page.node.name == name] or app.pages()[:1]
     shown = [template.text for page in pages for template in read.context.loaded(page)]
     is_conditional = any(page.method("is_displayed") for page in pages)
     leads = any(template_checks.moves_when_it_hears(text, is_conditional) for text in shown)
-    return leads and (not moved or _tells_everybody(app))
+    return leads and (not played.moved or _tells_everybody(app))
 
 
 def _tells_everybody(app: App) -> bool:
@@ -255,7 +270,7 @@ def _copy(read: Examined, apps: list[App], copy: Path) -> None:
     shutil.copytree(read.folder, copy, ignore=ignored, ignore_dangling_symlinks=True)
     with (copy / "settings.py").open("a", encoding="utf-8") as settings:
         for app in apps:
-            members = _group_size(app)
+            members = _size(app, read)
             settings.write(CONFIG.format(name=_config(app), members=members, app=app.name))
 
 
@@ -263,15 +278,19 @@ def _config(app: App) -> str:
     return f"{app.name}_doctor"
 
 
-def _group_size(app: App) -> int:
-    """Return the size of a group, from the app's constants; 2 if they do not tell."""
+def _size(app: App, read: Examined) -> int:
+    """Return the size of a group, from the app's constants.
+
+    If they do not tell, it is that of a demo session of the project, or else 2.
+    """
     for _, node in app.of(ast.Assign):
         if isinstance(node, ast.Assign):
             names = {target.id.lower() for target in node.targets if isinstance(target, ast.Name)}
             size = text_of(node.value, {})
             if "players_per_group" in names and size.isdecimal():
                 return int(size)
-    return 2
+    demo = read.settings.participants(app.name)
+    return demo if demo and demo <= MANY else 2
 
 
 def _server(read: Examined, place: Environment, copy: Path, log: Path) -> Server:
@@ -304,9 +323,8 @@ def _started(server: Server) -> Iterator[None]:
 
 def _try(app: App, read: Examined, server: Server) -> str:
     """Try the sockets of one group without a browser; return what was seen, in words."""
-    size = _group_size(app)
-    links = _session(app, server, size)
-    members = [_opened(server, link) for link in links]
+    links = _session(app, read, server)
+    members = [_opened(app, read, server, link) for link in links]
     with ExitStack() as sockets:
         opened = []
         for member in members:
@@ -316,17 +334,18 @@ def _try(app: App, read: Examined, server: Server) -> str:
                 raise Stopped(f"connect the socket {member.path}", str(error)) from error
         if not members[0].is_ours:
             _stays_open(opened[0])
-            return f"{size} sockets opened and stayed open; the app's protocol is not known"
+            return f"{len(links)} sockets opened and stayed open; the app's protocol is not known"
         _talk(opened)
     for member in members:
         _, url = _get(member.browser, member.url)
         if urlsplit(url).path == urlsplit(member.url).path:
             raise Stopped("follow the click", f"a member is still on {url}")
-    return f"one click was answered on {size} sockets"
+    return f"one click was answered on {len(links)} sockets"
 
 
-def _session(app: App, server: Server, size: int) -> list[str]:
-    """Create a session; return its members' start links."""
+def _session(app: App, read: Examined, server: Server) -> list[str]:
+    """Create a session of one group; return its members' start links."""
+    size = _size(app, read)
     made = run_otree(server.environment, server.project, "create_session", _config(app), str(size))
     code = re.search(r"session with code (\w+)", made.stdout)
     if not code:
@@ -342,7 +361,7 @@ def _session(app: App, server: Server, size: int) -> list[str]:
     return links[:size]
 
 
-def _opened(server: Server, link: str) -> Member:
+def _opened(app: App, read: Examined, server: Server, link: str) -> Member:
     browser = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()))
     page, url = _get(browser, server.url + link)
     if live := LIVE_SOCKET.search(page):
@@ -350,6 +369,9 @@ def _opened(server: Server, link: str) -> Member:
     shown = [Template("", Path(), page)]
     paths = [address.path for address in template_source.addresses(shown, {}) if address.path]
     own = [path for path in paths if path.split("/")[1] not in OTREE_SOCKETS]
+    with_socket = read.context.with_socket(app)
+    if not own and with_socket and play.page_name(urlsplit(url).path) not in with_socket:
+        raise Untried(f"{', '.join(with_socket)} comes later, and there is no browser to go on in")
     if not own:
         raise Stopped(
             "open its socket", f"its first page, {urlsplit(url).path}, has no script that opens one"

@@ -1,7 +1,10 @@
-"""Play the first pages of an app in a real browser, as its members would."""
+"""Play the first pages of an app in a real browser, as its members would.
+
+Pages before the one with the app's socket are filled in and submitted.
+"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -25,6 +28,9 @@ LOAD_SECONDS = 20
 
 MOVE_SECONDS = 8
 """Seconds in which the others have to follow a click; the slowest path of the variants takes 6."""
+
+PAGES = 12
+"""How many pages, wait pages included, the members go on to reach the one with the socket."""
 
 FILL_SECONDS = 2
 """Seconds in which a control of a form has to take a value."""
@@ -91,7 +97,7 @@ class Played:
     clicked: bool
     """Whether a button was pressed that submits no form by itself."""
     opened: bool
-    """Whether the first page opened a socket of its own."""
+    """Whether the page opened a socket of its own."""
     after: str = ""
     """What was pressed next, if the first press moved nobody and this the member who pressed it."""
 
@@ -143,10 +149,16 @@ def _member(context: "BrowserContext") -> Member:
     return Member(page, seen)
 
 
-def play(links: list[str]) -> Played:
-    """Open the links, press what a person would press on the first page, and look who moves."""
+def play(links: list[str], with_socket: Collection[str] = ()) -> Played:
+    """Open the links, press what a person would press on the first page, and look who moves.
+
+    If pages are named in `with_socket`, the first one that is reached of these is played.
+    """
     with _members(links) as members:
         first = members[0]
+        if not _reach(members, with_socket):
+            failed = tuple((f"go on from {first.path}", text) for text in _errors(members))
+            return Played(len(members), 0, "", first.path, failed, False, False)
         start = first.path
         first.page.wait_for_timeout(1500)
         problems = [("load the page", text) for text in _errors(members)]
@@ -172,6 +184,28 @@ def play(links: list[str]) -> Played:
             problems += [(f"press {went_on!r} on the next page", text) for text in _errors(members)]
         unique = tuple(dict.fromkeys(problems))
         return Played(len(members), moved, pressed, start, unique, clicked, opened, after)
+
+
+def _reach(members: list[Member], with_socket: Collection[str]) -> bool:
+    """Go on, all members together, until the first one is on a named page; return whether it is.
+
+    A page that opens a socket of its own counts, too. Not every page can be left: that it refuses
+    what was filled in here is no fault of it.
+    """
+    for _ in range(PAGES):
+        before = [member.path for member in members]
+        has_socket = any(one.seen.own_sockets() for one in members)
+        if not with_socket or page_name(before[0]) in with_socket or has_socket:
+            return True
+        for member in members:
+            _go_on(member)
+        waited = 0
+        while [member.path for member in members] == before:  # a wait page may still end
+            if waited >= MOVE_SECONDS * 1000:
+                return False
+            members[0].page.wait_for_timeout(250)
+            waited += 250
+    return False
 
 
 def submit_without_scripts(link: str) -> str:
@@ -285,11 +319,16 @@ def _wait(members: list[Member], start: str) -> None:
 
 def _moved(members: list[Member], start: str) -> int:
     """Return how many members have left the first page, each on a page of its own address."""
-    name = _page_name(start)
-    return sum(_page_name(member.path) != name for member in members)
+    place = _place(start)
+    return sum(_place(member.path) != place for member in members)
 
 
-def _page_name(path: str) -> str:
-    """Return the app and the page in an address: /p/<code>/<app>/<page>/<index>."""
+def page_name(path: str) -> str:
+    """Return the page's name in an address: /p/<code>/<app>/<page>/<index>."""
+    return path.rstrip("/").rpartition("/")[0].rpartition("/")[2]
+
+
+def _place(path: str) -> str:
+    """Return the app, the page and its number in an address."""
     parts = path.strip("/").split("/")
     return "/".join(parts[2:])

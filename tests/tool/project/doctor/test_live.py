@@ -4,9 +4,11 @@ An oTree that is played by a script takes the place of a real one; what it is to
 the project, in a file.
 """
 
+import runpy
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -38,7 +40,7 @@ def page(connection, request):
         return connection.respond(200, "/InitializeParticipant/a /InitializeParticipant/b "
             "/InitializeParticipant/c")
     if path.startswith("/InitializeParticipant/"):
-        path = "/p/1/MyPage/1"
+        path = "/p/1/Introduction/1" if FAULT == "introduction" else "/p/1/MyPage/1"
         return Response(302, "Found", Headers(Location=path, **{{"Content-Length": "0"}}), b"")
     if path.startswith("/p/") and "MyPage" in path:
         if FAULT == "500":
@@ -191,6 +193,16 @@ def test_a_real_time_page_that_opens_no_socket_is_a_finding(
     assert said[-1].startswith("channelsmin: it does not open its socket")
 
 
+def test_without_a_browser_a_later_page_is_not_tried(
+    project: Path, environment: Path, said: list[str]
+) -> None:
+    (project / "fault.txt").write_text("introduction")
+    assert run_checks.run_live(project, None, environment)
+    assert said[-1] == (
+        "channelsmin: not tried, as MyPage comes later, and there is no browser to go on in"
+    )
+
+
 @pytest.mark.parametrize(
     ("played", "words"),
     [
@@ -222,7 +234,7 @@ def test_what_was_seen_in_the_browser_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(browser, "is_available", lambda: True)
-    monkeypatch.setattr(play, "play", lambda links: played)
+    monkeypatch.setattr(play, "play", lambda links, with_socket: played)
     assert run_checks.run_live(project, None, environment) == words.startswith("one press")
     assert words in said[-1]
 
@@ -260,6 +272,37 @@ def test_a_static_fault_is_told_beside_what_works(
     assert not run_checks.run_live(project, None, environment)
     assert said[0].startswith("_static: there is no folder _static")
     assert "one click was answered on 3 sockets" in said[-2]
+
+
+def test_a_page_that_was_not_reached_is_no_finding(
+    project: Path,
+    environment: Path,
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stuck = Played(3, 0, "Next", "/p/a/x/Quiz/1", (), False, False)
+    monkeypatch.setattr(browser, "is_available", lambda: True)
+    monkeypatch.setattr(play, "play", lambda links, with_socket: stuck)
+    assert run_checks.run_live(project, None, environment)
+    assert "MyPage was not reached: /p/a/x/Quiz/1 is still shown" in said[-1]
+
+
+def test_the_session_is_like_the_projects_own(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, old = project / "settings.py", "'num_demo_participants': 3,"
+    new = "'num_demo_participants': 4, 'market_size': 4, 'use_browser_bots': True,"
+    settings.write_text(settings.read_text().replace(old, new))
+    app = project / "channelsmin" / "__init__.py"
+    app.write_text(app.read_text().replace("players_per_group = 3", "players_per_group = SIZE"))
+    read = run_checks.examine(project).read
+    assert read
+    live._copy(read, read.played, tmp_path / "copy")
+    monkeypatch.setitem(sys.modules, "otree", SimpleNamespace(__version__="6.0.15"))
+    *_, config = runpy.run_path(str(tmp_path / "copy/settings.py"))["SESSION_CONFIGS"]
+    assert config["name"] == "channelsmin_doctor"
+    assert config["market_size"] == config["num_demo_participants"] == 4
+    assert not config["use_browser_bots"]
 
 
 @pytest.mark.parametrize(

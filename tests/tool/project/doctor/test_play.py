@@ -30,12 +30,13 @@ Start = list[str]
 
 
 class Site:
-    """A site with one page, whose content and script a test sets."""
+    """A site with a page, whose content and script a test sets, and one before it."""
 
     content = DONE
     script = FOLLOW
     answer = ""
     moved = False
+    introduction_ends = True
 
 
 @pytest.fixture
@@ -50,15 +51,22 @@ def site() -> Iterator[tuple[Site, list[str]]]:
             if self.path.startswith("/p/"):
                 text = PAGE.format(content=made.content, script=made.script)
                 text = "<p>Results</p>" if "Results" in self.path else text
+                if "Introduction" in self.path:
+                    text = PAGE.format(content="", script="")
             self._send(200, text)
 
         def do_POST(self) -> None:
+            if "Introduction" in self.path:
+                self._send(303 if made.introduction_ends else 200, PAGE)
+                return
             self._send({"500": 500, "on": 303}.get(made.answer, 200), made.answer)
 
         def _send(self, status: int, text: str) -> None:
             self.send_response(status)
             if status == 303:
-                self.send_header("Location", self.path.replace("MyPage/1", "Results/2"))
+                following = {"MyPage/1": "Results/2", "Introduction/0": "MyPage/1"}
+                page = self.path.partition("/x/")[2]
+                self.send_header("Location", self.path.replace(page, following[page]))
             self.send_header("Content-Type", "text/html")
             self.end_headers()
             self.wfile.write(text.encode())
@@ -78,6 +86,18 @@ def test_one_press_moves_all(site: tuple[Site, list[str]]) -> None:
     assert (played.moved, played.members, played.pressed) == (3, 3, "Done")
     assert played.problems == ()
     assert not played.opened
+
+
+@pytest.mark.parametrize(("ends", "shown"), [(True, "MyPage"), (False, "Introduction")])
+def test_members_go_on_to_the_page_with_the_socket(
+    ends: bool, shown: str, site: tuple[Site, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(play, "MOVE_SECONDS", 2)
+    site[0].introduction_ends = ends
+    links = [link.replace("MyPage/1", "Introduction/0") for link in site[1]]
+    played = play.play(links, ["MyPage"])
+    assert play.page_name(played.page) == shown
+    assert played.moved == (3 if ends else 0)
 
 
 def test_a_script_that_dies_is_a_problem_with_its_text(site: tuple[Site, list[str]]) -> None:
