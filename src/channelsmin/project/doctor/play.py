@@ -154,11 +154,13 @@ def play(links: list[str], with_socket: Collection[str] = ()) -> Played:
 
     If pages are named in `with_socket`, the first one that is reached of these is played.
     """
-    with _members(links) as members:
+    with _members(links) as opened_by:
+        members = _reach(opened_by, with_socket)
+        if not members:
+            first = opened_by[0]
+            failed = tuple((f"go on from {first.path}", text) for text in _errors(opened_by))
+            return Played(len(links), 0, "", first.path, failed, False, False)
         first = members[0]
-        if not _reach(members, with_socket):
-            failed = tuple((f"go on from {first.path}", text) for text in _errors(members))
-            return Played(len(members), 0, "", first.path, failed, False, False)
         start = first.path
         first.page.wait_for_timeout(1500)
         problems = [("load the page", text) for text in _errors(members)]
@@ -186,26 +188,31 @@ def play(links: list[str], with_socket: Collection[str] = ()) -> Played:
         return Played(len(members), moved, pressed, start, unique, clicked, opened, after)
 
 
-def _reach(members: list[Member], with_socket: Collection[str]) -> bool:
-    """Go on, all members together, until the first one is on a named page; return whether it is.
+def _reach(members: list[Member], with_socket: Collection[str]) -> list[Member]:
+    """Let all members go on to a named page; return those who are there, at last.
 
     A page that opens a socket of its own counts, too. Not every page can be left: that it refuses
     what was filled in here is no fault of it.
     """
-    for _ in range(PAGES):
-        before = [member.path for member in members]
-        has_socket = any(one.seen.own_sockets() for one in members)
-        if not with_socket or page_name(before[0]) in with_socket or has_socket:
-            return True
-        for member in members:
-            _go_on(member)
+    there = members
+    for _ in range(PAGES if with_socket else 0):
+        there = [one for one in members if _is_there(one, with_socket)]
+        others = [one for one in members if one not in there]
+        before = [member.path for member in others]
+        for member in others:
+            if not _is_there(member, with_socket):  # a wait page may just have ended
+                _go_on(member, SUBMIT)
         waited = 0
-        while [member.path for member in members] == before:  # a wait page may still end
-            if waited >= MOVE_SECONDS * 1000:
-                return False
+        while [member.path for member in others] == before:
+            if not others or waited >= MOVE_SECONDS * 1000:
+                return there
             members[0].page.wait_for_timeout(250)
             waited += 250
-    return False
+    return there
+
+
+def _is_there(member: Member, with_socket: Collection[str]) -> bool:
+    return page_name(member.path) in with_socket or bool(member.seen.own_sockets())
 
 
 def submit_without_scripts(link: str) -> str:
