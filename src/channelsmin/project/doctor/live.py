@@ -43,8 +43,13 @@ from channelsmin.runtime.server import DIRECTLY, Server, run_otree
 
 NOT_COPIED = (".git", ".venv", "venv", "env", "node_modules", "__pycache__", "*.sqlite3*")
 
-CONFIG = """
+OPEN = """
 
+AUTH_LEVEL = ''
+"""
+"""Opens oTree's admin pages without a password, of the server that only this machine reaches."""
+
+CONFIG = """
 SESSION_CONFIGS = [
     *SESSION_CONFIGS,
     dict(
@@ -269,6 +274,7 @@ def _copy(read: Examined, apps: list[App], copy: Path) -> None:
     ignored = shutil.ignore_patterns(*left_out)
     shutil.copytree(read.folder, copy, ignore=ignored, ignore_dangling_symlinks=True)
     with (copy / "settings.py").open("a", encoding="utf-8") as settings:
+        settings.write(OPEN)
         for app in apps:
             members = _size(app, read)
             settings.write(CONFIG.format(name=_config(app), members=members, app=app.name))
@@ -355,9 +361,7 @@ def _session(app: App, read: Examined, server: Server) -> list[str]:
     page, _ = _get(DIRECTLY, f"{server.url}/SessionStartLinks/{code[1]}")
     links = list(dict.fromkeys(re.findall(r"/InitializeParticipant/\w+", page)))
     if not links:
-        raise Stopped(
-            "create a session", "its page of start links is empty; does it need a password?"
-        )
+        raise Stopped("create a session", "its page of start links is empty")
     return links[:size]
 
 

@@ -299,7 +299,9 @@ def test_the_session_is_like_the_projects_own(
     assert read
     live._copy(read, read.played, tmp_path / "copy")
     monkeypatch.setitem(sys.modules, "otree", SimpleNamespace(__version__="6.0.15"))
-    *_, config = runpy.run_path(str(tmp_path / "copy/settings.py"))["SESSION_CONFIGS"]
+    copied = runpy.run_path(str(tmp_path / "copy/settings.py"))
+    assert copied["AUTH_LEVEL"] == ""
+    *_, config = copied["SESSION_CONFIGS"]
     assert config["name"] == "channelsmin_doctor"
     assert config["market_size"] == config["num_demo_participants"] == 4
     assert not config["use_browser_bots"]

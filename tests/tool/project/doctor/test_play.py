@@ -8,6 +8,7 @@ import pytest
 
 from channelsmin.project.doctor import play
 from channelsmin.runtime import browser
+from channelsmin.runtime.processes import free_port
 
 pytestmark = pytest.mark.skipif(not browser.is_available(), reason="there is no browser")
 
@@ -105,6 +106,13 @@ def test_a_script_that_dies_is_a_problem_with_its_text(site: tuple[Site, list[st
     played = play.play(site[1])
     assert played.problems == (("load the page", "formInputs is not defined"),)
     assert played.moved == 0
+
+
+def test_a_picture_of_a_server_that_is_out_of_reach_is_no_problem(
+    site: tuple[Site, list[str]],
+) -> None:
+    site[0].content = DONE + f'<img src="http://127.0.0.1:{free_port()}/x.png">'
+    assert play.play(site[1]).problems == ()
 
 
 def test_a_form_that_the_server_refuses_is_a_problem(
