@@ -19,6 +19,7 @@ OTREE_ROUTING = "otree.channels.routing"
 
 Part = TypeVar("Part", bound=cst.CSTNode)
 Sequence = cst.List | cst.Tuple
+BINDINGS = (cst.Assign, cst.AnnAssign, cst.AugAssign)
 Binding = cst.Assign | cst.AnnAssign | cst.AugAssign
 
 
@@ -114,11 +115,19 @@ class SettingsFile:
         return self.scope is not None and bool(self.scope[name])
 
     def may_be_false(self, name: str) -> bool:
-        """Return whether the name is set to anything but True, such as a comparison."""
-        values = [binding.value for binding, _ in self.bindings(name) if binding.value]
-        last = values[-1] if values else None
-        is_true = isinstance(last, cst.Name | cst.Integer) and last.value in {"True", "1"}
-        return last is not None and not is_true
+        """Return whether the name is set, at last, to anything but True, such as a comparison.
+
+        What is set under a condition may be what counts.
+        """
+        bindings = (one for one in parts(self.module, *BINDINGS) if isinstance(one, Binding))
+        given = [one for one in bindings if name in targets_of(one)]
+        surely = [binding for binding, _ in self.bindings(name)]
+        counting = given[given.index(surely[-1]) :] if surely else given
+        values = [binding.value for binding in counting if binding.value]
+        return not all(
+            isinstance(value, cst.Name | cst.Integer) and value.value in {"True", "1"}
+            for value in values
+        )
 
     def string(self, name: str) -> str:
         """Return the text that is assigned to the name, "" if it is not written out."""

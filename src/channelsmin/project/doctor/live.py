@@ -485,9 +485,16 @@ def _quiet(log: Path) -> str:
 def _finding(app: str, stopped: Stopped, log: Path) -> Finding:
     error = _error(_quiet(log))
     said = f"; the server says: {error}" if error and error not in stopped.said else ""
+    why = f"{stopped.said}{said}"
+    fix = "fix what the message names"
+    if missing := re.search(r"No module named '([\w.]+)'", why):
+        fix = (
+            f"if the project requires {missing[1]}, install it into the environment that it was "
+            "tried in, or name one that has it with --environment"
+        )
     return Finding(
         f"it does not {stopped.step}",
         app or "the server",
-        f"{stopped.said}{said}",
-        "fix what the message names; to compare, `channelsmin export` writes a project that works",
+        why,
+        f"{fix}; to compare, `channelsmin export` writes a project that works",
     )

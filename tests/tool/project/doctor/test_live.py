@@ -78,6 +78,8 @@ if command == "create_session":
 elif command != "resetdb":
     if FAULT == "no start":
         sys.exit("ImportError: planted")
+    if FAULT == "no module":
+        sys.exit("ModuleNotFoundError: No module named 'numpy'")
     host, port = rest[0].split(":")
     with serve(talk, host, int(port), process_request=page) as serving:
         serving.serve_forever()
@@ -173,6 +175,14 @@ def test_the_step_at_which_it_stops_is_named_with_what_the_server_says(
     assert what.endswith(f": it does not {step}")
     assert why in reason
     assert fix.startswith("    fix: ")
+
+
+def test_of_a_missing_package_it_is_said_where_to_install_it(
+    project: Path, environment: Path, said: list[str]
+) -> None:
+    (project / "fault.txt").write_text("no module")
+    assert not run_checks.run_live(project, None, environment)
+    assert "fix: if the project requires numpy, install it into the environment" in said[-1]
 
 
 def test_a_protocol_that_is_not_known_is_not_spoken(
@@ -315,6 +325,8 @@ def test_the_session_is_like_the_projects_own(
         ("DEBUG = False\nDEBUG = True\n", False),
         ("DEBUG = False\n", True),
         ("DEBUG = 0\n", True),
+        ("if SESSION_CONFIGS:\n    DEBUG = True\nelse:\n    DEBUG = False\n", True),
+        ("if SESSION_CONFIGS:\n    DEBUG = False\nDEBUG = True\n", False),
         ("from os import environ\nDEBUG = environ.get('HERE') == '1'\n", True),
     ],
 )
