@@ -150,8 +150,8 @@ def _has(place: Environment, read: Examined) -> bool:
 def examine(read: Examined, place: Environment) -> list[Finding]:
     """Run a copy of the project; return what goes wrong with each app that can be played.
 
-    Where there is a browser, the first page is played in it. Without one, only the sockets are
-    tried, and no member counts as moved.
+    Where there is a browser, each app is played in it, up to the page with its socket. Without one,
+    only the sockets are tried, and no member counts as moved.
     """
     findings: list[Finding] = []
     with tempfile.TemporaryDirectory(prefix="channelsmin-", ignore_cleanup_errors=True) as name:

@@ -152,7 +152,7 @@ def _member(context: "BrowserContext", link: str) -> Member:
 
 
 def play(links: list[str], with_socket: Collection[str] = ()) -> Played:
-    """Open the links, press what a person would press on the first page, and look who moves.
+    """Open the links, press what a person would press first, and look who moves.
 
     If pages are named in `with_socket`, the first one that is reached of these is played.
     """
@@ -327,7 +327,7 @@ def _wait(members: list[Member], start: str) -> None:
 
 
 def _moved(members: list[Member], start: str) -> int:
-    """Return how many members have left the first page, each on a page of its own address."""
+    """Return how many members have left the page at `start`, each on one of its own address."""
     place = _place(start)
     return sum(_place(member.path) != place for member in members)
 
