@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -64,26 +65,26 @@ def names_otree(word: str) -> bool:
     return bool(about) and not re.search(r"[${]|%\w+%", word)
 
 
-def _build_arguments(dockerfile: Path) -> dict[str, str]:
-    """Return the build arguments that compose files, here or one folder up, give a Dockerfile."""
-    if "dockerfile" not in dockerfile.name.lower():
-        return {}
-    found = dict[str, str]()
-    for folder in (dockerfile.parent.parent, dockerfile.parent):
-        for compose in sorted(folder.glob(COMPOSE)):
-            found |= _arguments_in(compose)
-    return found
-
-
-def _arguments_in(compose: Path) -> dict[str, str]:
+def services(compose: Path) -> dict[str, Mapping[str, Any]]:
+    """Return the services of a compose file, by their names; none if it cannot be read."""
     try:
         table = yaml.safe_load(text_of(compose))
     except (yaml.YAMLError, OSError):
         return {}
-    services = table.get("services") if isinstance(table, Mapping) else None
+    listed = table.get("services") if isinstance(table, Mapping) else None
+    entries = listed.items() if isinstance(listed, Mapping) else ()
+    return {str(name): service for name, service in entries if isinstance(service, Mapping)}
+
+
+def _build_arguments(dockerfile: Path) -> dict[str, str]:
+    """Return the build arguments that compose files, here or one folder up, give a Dockerfile."""
+    if "dockerfile" not in dockerfile.name.lower():
+        return {}
+    folders = (dockerfile.parent.parent, dockerfile.parent)
+    files = (file for folder in folders for file in sorted(folder.glob(COMPOSE)))
     found = dict[str, str]()
-    for service in services.values() if isinstance(services, Mapping) else ():
-        build = service.get("build") if isinstance(service, Mapping) else None
+    for service in (service for file in files for service in services(file).values()):
+        build = service.get("build")
         arguments = build.get("args") if isinstance(build, Mapping) else None
         if isinstance(arguments, Mapping):
             found |= {str(name): str(value) for name, value in arguments.items()}

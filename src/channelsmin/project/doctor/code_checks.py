@@ -171,7 +171,7 @@ def _uses_page(method: Function | ast.Lambda) -> bool:
 
 def _live_function(app: App, page: Page) -> Function | None:
     """Return the function that answers a page's live messages, None if it cannot be found."""
-    owners = (Page(module, node, page.template) for module, node in app.lineage(page))
+    owners = (node for _, node in app.lineage(page))
     method = next(filter(None, map(live_method_of, owners)), None)
     if isinstance(method, Function):
         plain = all(name_of(one) == "staticmethod" for one in method.decorator_list)

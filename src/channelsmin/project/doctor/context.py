@@ -4,7 +4,7 @@ import ast
 import functools
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -164,7 +164,7 @@ class Context:
         return [
             page.node.name
             for page in app.pages()
-            if any(live_method_of(replace(page, node=node)) for _, node in app.lineage(page))
+            if any(live_method_of(node) for _, node in app.lineage(page))
             or any(map(_opens, self.loaded(page)))
         ]
 
@@ -226,7 +226,7 @@ def _is_real_time(app: App, context: Context) -> bool:
         list(evidence(app))
         or app.routes()
         or consumers_of(app)
-        or any(live_method_of(page) for page in app.pages())
+        or any(live_method_of(page.node) for page in app.pages())
         or any(_opens(template) for template in shown)
     )
 
@@ -258,14 +258,14 @@ def evidence(app: App) -> Iterator[tuple[Api, str, str]]:
     for name, where in app.routings():
         yield (CHANNELS_1 if name == ROUTE_LISTS[0] else CHANNELS_2), f"has {name}", where
     for page in app.pages():
-        if page.module == "" and live_method_of(page):
+        if page.module == "" and live_method_of(page.node):
             at = app.modules[""].at(page.node)
             yield LIVE_PAGES, f"has a live page, {page.node.name}, in one file with its models", at
 
 
-def live_method_of(page: Page) -> ast.AST | None:
+def live_method_of(page: ast.ClassDef) -> ast.AST | None:
     """Return the definition or the assignment of a page's live_method, or None."""
-    for line in page.node.body:
+    for line in page.body:
         if isinstance(line, Function) and line.name == "live_method":
             return line
         if isinstance(line, ast.Assign) and "live_method" in map(name_of, line.targets):

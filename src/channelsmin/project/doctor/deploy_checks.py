@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-import yaml
-
 from channelsmin.matrix import api_changes
 from channelsmin.project import pick
-from channelsmin.project.build_files import COMPOSE
+from channelsmin.project.build_files import COMPOSE, services
 from channelsmin.project.detect_release import Certainty
 from channelsmin.project.doctor.context import Examined
 from channelsmin.project.doctor.finding import Finding
@@ -71,20 +69,14 @@ def _compose(folder: Path) -> list[Started]:
     found = []
     for file in sorted(filter(Path.is_file, folder.glob(COMPOSE))):
         text = text_of(file)
-        try:
-            services = (yaml.safe_load(text) or {}).get("services") or {}
-        except (yaml.YAMLError, AttributeError):
-            continue
-        for name, service in services.items() if isinstance(services, dict) else ():
-            if not isinstance(service, dict):
-                continue
+        for name, service in services(file).items():
             command = service.get("command") or ""
             words = " ".join(map(str, command)) if isinstance(command, list) else str(command)
             deploy = service.get("deploy")
             replicas = deploy.get("replicas") if isinstance(deploy, dict) else service.get("scale")
             count = replicas if isinstance(replicas, int) else 1
             line = _line_with(text, "replicas:" if count > 1 else f"{name}:")
-            found.append(Started(str(name), words, f"{file.name}:{line}", count))
+            found.append(Started(name, words, f"{file.name}:{line}", count))
     return found
 
 

@@ -373,10 +373,11 @@ def _opened(app: App, read: Examined, server: Server, link: str) -> Member:
     shown = [Template("", Path(), page)]
     paths = [address.path for address in template_source.addresses(shown, {}) if address.path]
     own = [path for path in paths if path.split("/")[1] not in OTREE_SOCKETS]
-    with_socket = read.context.with_socket(app)
-    if not own and with_socket and play.page_name(urlsplit(url).path) not in with_socket:
-        raise Untried(f"{', '.join(with_socket)} comes later, and there is no browser to go on in")
     if not own:
+        with_socket = read.context.with_socket(app)
+        if with_socket and play.page_name(urlsplit(url).path) not in with_socket:
+            later = ", ".join(with_socket)
+            raise Untried(f"{later} comes later, and there is no browser to go on in")
         raise Stopped(
             "open its socket", f"its first page, {urlsplit(url).path}, has no script that opens one"
         )

@@ -106,7 +106,7 @@ def _live_pages(app: App, context: Context) -> Iterator[Finding]:
     if context.api != LIVE_PAGES:
         return
     for page in app.pages():
-        method, at = live_method_of(page), app.modules[page.module].at
+        method, at = live_method_of(page.node), app.modules[page.module].at
         shown = context.shown(page)
         sends = _first(shown, "liveSend") or _first(shown, "liveSocket")
         asks_first = any(ASKS_FIRST.search(template.text) for template in shown)

@@ -182,7 +182,7 @@ def _chain(template: Template, context: Context) -> tuple[list[Template], bool]:
 def _own_base(app: App, context: Context) -> Iterator[Finding]:
     """Find live pages whose base template does not load oTree's scripts."""
     for page in app.pages():
-        if page.template not in context.templates or not live_method_of(page):
+        if page.template not in context.templates or not live_method_of(page.node):
             continue
         chain, whole = _chain(context.templates[page.template], context)
         base = chain[-1]
